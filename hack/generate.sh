@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Makes everything that is generated from the Go types: deep copies and CRDs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+controller_gen() { (cd hack/tools && go build -o ../../bin/controller-gen sigs.k8s.io/controller-tools/cmd/controller-gen) && bin/controller-gen "$@"; }
+controller_gen object:headerFile=hack/boilerplate.go.txt crd:maxDescLen=2000 \
+	paths=./pkg/apis/... output:crd:dir=manifests/install/crds

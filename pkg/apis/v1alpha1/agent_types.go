@@ -1,0 +1,69 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// AgentSpec is what bounds the queues of an agent together.
+type AgentSpec struct {
+	// Concurrency is how many operations of all queues of this agent may be admitted at a time.
+	// Unset or -1 is unlimited, 0 admits none. The seats are divided among the queues' priority
+	// levels from the top, and inside a level in proportion to the queues' concurrency.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	Concurrency *int32 `json:"concurrency,omitempty"`
+}
+
+// AgentStatus is what the scheduler last saw of an agent. It is written at most once a second.
+type AgentStatus struct {
+	// ObservedGeneration is the generation of the spec that the counts below were made under.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Queues is how many queues name this agent.
+	// +optional
+	Queues int32 `json:"queues"`
+
+	// Pending is how many operations wait in its queues.
+	// +optional
+	Pending int32 `json:"pending"`
+
+	// Admitted is how many operations of its queues hold a seat.
+	// +optional
+	Admitted int32 `json:"admitted"`
+
+	// Conditions: Ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Agent is where queues are served.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=queueyard
+// +kubebuilder:printcolumn:name="Concurrency",type=integer,JSONPath=`.spec.concurrency`
+// +kubebuilder:printcolumn:name="Queues",type=integer,JSONPath=`.status.queues`
+// +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.admitted`
+// +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pending`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="an agent's name is a DNS label: at most 63 characters, no dots"
+type Agent struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	// +kubebuilder:default={}
+	Spec AgentSpec `json:"spec,omitempty"`
+	// +optional
+	Status AgentStatus `json:"status,omitempty"`
+}
+
+// AgentList is a list of Agents.
+//
+// +kubebuilder:object:root=true
+type AgentList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Agent `json:"items"`
+}

@@ -1,0 +1,35 @@
+package v1alpha1
+
+// Labels on pods and Jobs. An annotation of the same key is accepted in a label's place; both
+// together must agree.
+const (
+	// QueueLabel names the queue: "NAME", or "AGENT.NAME" (as an annotation also "AGENT/NAME").
+	QueueLabel = "queueyard.io/queue"
+	// ProjectLabel names the project; only a project that claims the namespace is accepted.
+	ProjectLabel = "queueyard.io/project"
+	// ManagedLabel on a Namespace, with the value "true", puts the namespace under admission.
+	ManagedLabel = "queueyard.io/managed"
+)
+
+const (
+	// SchedulerName is the profile that serves queues.
+	SchedulerName = "queueyard-scheduler"
+	// DefaultName is the queue and the agent that serve what names none.
+	DefaultName = "default"
+	// QueueFinalizer keeps a deleted Queue until nothing waits or runs in it.
+	QueueFinalizer = "queueyard.io/queue"
+	// AdmittedCondition on a pod says whether its queue has admitted it, and why not.
+	AdmittedCondition = "queueyard.io/Admitted"
+)
+
+// Conditions of the objects of this package.
+const (
+	// ReadyCondition is True when the object does its work, and says what is missing when not.
+	ReadyCondition = "Ready"
+	// AcceptingCondition on a Queue is False while it takes no new operations; it turned False
+	// when draining began, so what was created before is still served.
+	AcceptingCondition = "Accepting"
+)
+
+// Unlimited is the written form of "no limit"; an unset limit means the same.
+const Unlimited = -1

@@ -1,0 +1,129 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// QueueStrategy says what happens behind an operation that has no room.
+// +kubebuilder:validation:Enum=BestEffortFIFO;StrictFIFO
+type QueueStrategy string
+
+const (
+	// BestEffortFIFO passes over operations that do not fit and admits later ones that do.
+	BestEffortFIFO QueueStrategy = "BestEffortFIFO"
+	// StrictFIFO waits for the head to fit. What can never fit does not block the others.
+	StrictFIFO QueueStrategy = "StrictFIFO"
+)
+
+// QueueState says what a queue does with operations.
+// +kubebuilder:validation:Enum=Open;Paused;Draining
+type QueueState string
+
+const (
+	// QueueOpen accepts and admits operations.
+	QueueOpen QueueState = "Open"
+	// QueuePaused accepts operations and admits none. What runs goes on.
+	QueuePaused QueueState = "Paused"
+	// QueueDraining accepts no new operations and still admits what waits.
+	QueueDraining QueueState = "Draining"
+)
+
+// QueueSpec is what a queue should do. Every field may be changed at any time and takes effect at
+// once; a lowered limit stops nothing that runs.
+type QueueSpec struct {
+	// Agent serves this queue; its concurrency is shared by all queues it serves.
+	// +optional
+	// +kubebuilder:default=default
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Agent string `json:"agent,omitempty"`
+
+	// Priority is the level of this queue among the queues of its agent: larger goes first.
+	// Unset or -1 is the highest level, above every number.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	Priority *int32 `json:"priority,omitempty"`
+
+	// Concurrency is how many operations of this queue may be admitted at a time.
+	// Unset or -1 is unlimited, 0 admits none.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	Concurrency *int32 `json:"concurrency,omitempty"`
+
+	// Quota bounds what the admitted operations of this queue may ask for together.
+	// +optional
+	Quota *Quota `json:"quota,omitempty"`
+
+	// Strategy is BestEffortFIFO (pass over what does not fit) or StrictFIFO (wait for the head).
+	// +optional
+	// +kubebuilder:default=BestEffortFIFO
+	Strategy QueueStrategy `json:"strategy,omitempty"`
+
+	// State is Open, Paused (accepts operations, admits none) or Draining (accepts none, admits what waits).
+	// +optional
+	// +kubebuilder:default=Open
+	State QueueState `json:"state,omitempty"`
+}
+
+// QueueStatus is what the scheduler last saw of a queue. It is written at most once a second.
+type QueueStatus struct {
+	// ObservedGeneration is the generation of the spec that the counts below were made under.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Pending is how many operations wait for room.
+	// +optional
+	Pending int32 `json:"pending"`
+
+	// Admitted is how many operations hold a seat, with or without a node yet.
+	// +optional
+	Admitted int32 `json:"admitted"`
+
+	// Running is how many operations hold a seat and have a pod on a node.
+	// +optional
+	Running int32 `json:"running"`
+
+	// Usage is the sum of the admitted pods' requests.
+	// +optional
+	Usage corev1.ResourceList `json:"usage,omitempty"`
+
+	// Conditions: Ready (False names what keeps the queue from admitting), Accepting (False while draining).
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Queue is a line in which operations wait for room.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=queueyard
+// +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.spec.priority`
+// +kubebuilder:printcolumn:name="Concurrency",type=integer,JSONPath=`.spec.concurrency`
+// +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.admitted`
+// +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pending`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.spec.state`
+// +kubebuilder:printcolumn:name="Agent",type=string,JSONPath=`.spec.agent`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="a queue's name is a DNS label: at most 63 characters, no dots, so that it can be a label's value"
+type Queue struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	// +kubebuilder:default={}
+	Spec QueueSpec `json:"spec,omitempty"`
+	// +optional
+	Status QueueStatus `json:"status,omitempty"`
+}
+
+// QueueList is a list of Queues.
+//
+// +kubebuilder:object:root=true
+type QueueList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Queue `json:"items"`
+}
