@@ -1,0 +1,14 @@
+package audit
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// Event is one change of one object as a watch shows it, or, without an object, the passing of time.
+type Event struct {
+	Time    time.Time
+	Object  runtime.Object
+	Deleted bool
+}

@@ -1,0 +1,247 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+)
+
+// suspectOverLimit notes every limit on the path of a pod just charged that it put above its bound.
+func (a *Auditor) suspectOverLimit(now time.Time, r *podRecord, newSeat bool) {
+	for _, k := range a.world.path(r.queue, r.project) {
+		n := a.node(k)
+		if newSeat {
+			a.suspect(now, r, k, operations, n.seatsWith(0), "")
+		}
+		for _, d := range dimensions(r.requests) {
+			a.suspect(now, r, k, d, n.sums[d], "")
+		}
+	}
+}
+
+// suspect keeps a sum above the bound of the moment until the edits around it are known. For the
+// rule LevelOrder the sum includes the seat that the operation named by ahead should have had.
+func (a *Auditor) suspect(now time.Time, r *podRecord, k nodeKey, dimension string, value resource.Quantity, ahead string) {
+	limit, bounded := a.node(k).history.current()[dimension]
+	if !bounded || value.Cmp(limit) <= 0 {
+		return
+	}
+	s := suspicion{node: k, dimension: dimension, value: value.DeepCopy(), at: now,
+		violation: Violation{Time: now, Rule: OverLimit, Pod: r.name, Queue: r.queue}}
+	if ahead != "" {
+		s.violation.Rule, s.violation.Message = LevelOrder, ahead
+	}
+	a.suspicions = append(a.suspicions, s)
+}
+
+// settle decides the suspicions that no later edit can explain any more.
+func (a *Auditor) settle(now time.Time) []Violation {
+	var found []Violation
+	for len(a.suspicions) > 0 {
+		s := a.suspicions[0]
+		if now.Before(s.at.Add(a.config.EditWindow)) {
+			break
+		}
+		a.suspicions = a.suspicions[1:]
+		ok, limit := a.node(s.node).history.allowed(s.dimension, s.value, s.at.Add(-a.config.EditWindow), s.at.Add(a.config.EditWindow))
+		if ok {
+			continue
+		}
+		v := s.violation
+		if v.Rule == OverLimit {
+			v.Message = fmt.Sprintf("%s: %s/%s %s after the pod was bound", s.node, s.value.String(), limit.String(), s.dimension)
+		}
+		found = append(found, v)
+	}
+	return found
+}
+
+// suspectOrder looks for an operation of a higher level of the same agent that waited with room
+// everywhere but for the seat that this operation took. It counts only when that seat was the last:
+// an operation that is admitted but has no node yet holds a seat unseen, so while seats are left
+// nobody outside can say that it was passed over.
+func (a *Auditor) suspectOrder(now time.Time, r *podRecord) {
+	q := a.world.queues[r.queue]
+	if q == nil || now.Sub(a.edited[r.queue]) <= a.config.OrderGrace {
+		return
+	}
+	agent := nodeKey{agentKind, q.Spec.Agent}
+	seats := a.node(agent).seatsWith(1)
+	if limit, bounded := a.node(agent).history.current()[operations]; !bounded || seats.Cmp(limit) <= 0 {
+		return
+	}
+	if w := a.passedOver(now, q); w != nil {
+		a.suspect(now, r, agent, operations, seats, fmt.Sprintf(
+			"took the last of the seats of %s at level %s while pod %s of queue %s at level %s had waited with room for %s",
+			agent, levelName(q), w.name, w.queue, levelName(a.world.queues[w.queue]), now.Sub(w.roomSince(w.shape.butAgent)).Round(time.Millisecond)))
+	}
+}
+
+// passedOver finds the operation that has waited longest, beyond the grace, in a higher level.
+func (a *Auditor) passedOver(now time.Time, q *v1alpha1.Queue) *podRecord {
+	var longest *podRecord
+	for _, s := range a.shapes {
+		other := a.world.queues[s.key.queue]
+		if other == nil || other.Spec.Agent != q.Spec.Agent || level(other) <= level(q) || s.butAgent.IsZero() {
+			continue
+		}
+		for _, w := range s.pods {
+			since := w.roomSince(s.butAgent)
+			if now.Sub(since) <= a.config.OrderGrace || a.seated(w) || !a.inLine(w) {
+				continue
+			}
+			if longest == nil || since.Before(longest.roomSince(longest.shape.butAgent)) {
+				longest = w
+			}
+		}
+	}
+	return longest
+}
+
+// stuck reports, at most once a second, what has waited too long although there was room: because
+// its queue admits nothing any more, or because younger ones of the same shape went first.
+func (a *Auditor) stuck(now time.Time) []Violation {
+	if now.Sub(a.lastStuck) < time.Second {
+		return nil
+	}
+	a.lastStuck = now
+	var found []Violation
+	for _, s := range a.shapes {
+		for _, w := range s.pods {
+			room := s.room
+			if a.seated(w) {
+				room = s.amounts
+			}
+			if w.reported || room.IsZero() || now.Sub(w.roomSince(room)) <= a.config.StuckAfter {
+				continue
+			}
+			quiet := now.Sub(a.lastBound[s.key.queue]) > a.config.StuckAfter
+			overtaken := s.lastCreated.Sub(w.created) > a.config.StuckAfter
+			if (quiet || overtaken) && a.inLine(w) {
+				w.reported = true
+				found = append(found, Violation{now, Stuck, w.name, w.queue, fmt.Sprintf(
+					"waits for %s though there is room: %s", now.Sub(w.roomSince(room)).Round(time.Second), a.pathNumbers(w))})
+			}
+		}
+	}
+	slices.SortFunc(found, func(x, y Violation) int { return cmp.Compare(x.Pod, y.Pod) })
+	return found
+}
+
+// seated reports whether the operation of a waiting pod has its seat already.
+func (a *Auditor) seated(r *podRecord) bool {
+	return a.node(nodeKey{queueKind, r.queue}).ops[r.op] > 0
+}
+
+// inLine reports whether a pod's queue would serve it now: any in a best-effort queue, in a strict
+// one only the head of what can fit at all.
+func (a *Auditor) inLine(r *podRecord) bool {
+	q := a.world.queues[r.queue]
+	if q == nil || q.Spec.Strategy != v1alpha1.StrictFIFO || a.seated(r) {
+		return true
+	}
+	for _, s := range a.shapes {
+		if s.key.queue != r.queue || !a.couldEverFit(s) {
+			continue
+		}
+		for _, w := range s.pods {
+			if w != r && (a.seated(w) || before(w, r) < 0) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (a *Auditor) couldEverFit(s *shape) bool {
+	for _, k := range a.world.path(s.key.queue, s.key.project) {
+		if !a.node(k).couldHold(s.requests) {
+			return false
+		}
+	}
+	return a.world.serves(s.key.queue, s.key.project, s.key.namespace)
+}
+
+// pathNumbers writes what is held against what is allowed along a pod's path.
+func (a *Auditor) pathNumbers(r *podRecord) string {
+	text := ""
+	for _, k := range a.world.path(r.queue, r.project) {
+		n := a.node(k)
+		for _, d := range append([]string{operations}, dimensions(r.requests)...) {
+			limit, bounded := n.history.current()[d]
+			if !bounded {
+				continue
+			}
+			held := n.sums[d]
+			if d == operations {
+				held = n.seatsWith(0)
+			}
+			if text != "" {
+				text += ", "
+			}
+			text += fmt.Sprintf("%s %s/%s %s", k, held.String(), limit.String(), d)
+		}
+	}
+	if text == "" {
+		return "nothing on its path is limited"
+	}
+	return text
+}
+
+// roomSince is since when both the pod and the room have been there.
+func (r *podRecord) roomSince(room time.Time) time.Time {
+	if r.since.After(room) {
+		return r.since
+	}
+	return room
+}
+
+// refreshAll looks again at which shapes have room.
+func (a *Auditor) refreshAll(now time.Time) {
+	for _, s := range a.shapes {
+		a.refresh(now, s)
+	}
+}
+
+func (a *Auditor) refresh(now time.Time, s *shape) {
+	open := a.world.serves(s.key.queue, s.key.project, s.key.namespace)
+	amounts, seats, agentSeat := open, open, open
+	for _, k := range a.world.path(s.key.queue, s.key.project) {
+		n := a.node(k)
+		amounts = amounts && n.hasAmounts(s.requests)
+		if k.kind == agentKind {
+			agentSeat = n.hasSeat()
+		} else {
+			seats = seats && n.hasSeat()
+		}
+	}
+	stamp(&s.amounts, now, amounts)
+	stamp(&s.butAgent, now, amounts && seats)
+	stamp(&s.room, now, amounts && seats && agentSeat)
+}
+
+// forget starts the clocks anew, after the queue has been edited.
+func (s *shape) forget() {
+	s.amounts, s.butAgent, s.room = time.Time{}, time.Time{}, time.Time{}
+}
+
+// stamp keeps the time since when something has been true.
+func stamp(since *time.Time, now time.Time, is bool) {
+	if !is {
+		*since = time.Time{}
+	} else if since.IsZero() {
+		*since = now
+	}
+}
+
+func levelName(q *v1alpha1.Queue) string {
+	if q.Spec.Priority == nil || *q.Spec.Priority == v1alpha1.Unlimited {
+		return "highest"
+	}
+	return fmt.Sprint(*q.Spec.Priority)
+}

@@ -1,0 +1,129 @@
+package audit
+
+import (
+	"cmp"
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+)
+
+// world is what the auditor knows of the objects that say where pods wait.
+type world struct {
+	queues        map[string]*v1alpha1.Queue
+	agents        map[string]*v1alpha1.Agent
+	projects      map[string]*v1alpha1.Project
+	organizations map[string]*v1alpha1.Organization
+	namespaces    map[string]labels.Set
+}
+
+func newWorld() world {
+	return world{
+		queues:        map[string]*v1alpha1.Queue{},
+		agents:        map[string]*v1alpha1.Agent{},
+		projects:      map[string]*v1alpha1.Project{},
+		organizations: map[string]*v1alpha1.Organization{},
+		namespaces:    map[string]labels.Set{},
+	}
+}
+
+// said is what the object says under a key, by label or by annotation.
+func said(o metav1.Object, key string) string {
+	return cmp.Or(o.GetLabels()[key], o.GetAnnotations()[key])
+}
+
+// contradicts reports a label and an annotation that differ.
+func contradicts(o metav1.Object, key string) bool {
+	l, a := o.GetLabels()[key], o.GetAnnotations()[key]
+	return l != "" && a != "" && l != a
+}
+
+// queueName is the queue in NAME, AGENT.NAME or AGENT/NAME.
+func queueName(reference string) string {
+	return reference[strings.LastIndexAny(reference, "./")+1:]
+}
+
+// place is the queue and the project of a pod.
+func (w *world) place(pod *corev1.Pod) (queue, project string) {
+	project = said(pod, v1alpha1.ProjectLabel)
+	if project == "" {
+		if claims := w.claims(pod.Namespace); len(claims) == 1 {
+			project = claims[0]
+		}
+	}
+	queue = queueName(said(pod, v1alpha1.QueueLabel))
+	if p := w.projects[project]; queue == "" && p != nil {
+		queue = p.Spec.DefaultQueue
+		if o := w.organizations[p.Spec.Organization]; queue == "" && o != nil {
+			queue = o.Spec.DefaultQueue
+		}
+	}
+	return cmp.Or(queue, v1alpha1.DefaultName), project
+}
+
+// claims are the projects that claim a namespace.
+func (w *world) claims(namespace string) []string {
+	var names []string
+	for name, p := range w.projects {
+		if w.claimed(p, namespace) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (w *world) claimed(p *v1alpha1.Project, namespace string) bool {
+	if slices.Contains(p.Spec.Namespaces.Names, namespace) {
+		return true
+	}
+	selector, err := metav1.LabelSelectorAsSelector(p.Spec.Namespaces.Selector)
+	return err == nil && selector.Matches(w.namespaces[namespace])
+}
+
+// serves reports whether the queue takes the operations of that project and namespace at all.
+func (w *world) serves(queue, project, namespace string) bool {
+	q := w.queues[queue]
+	if q == nil || q.DeletionTimestamp != nil || q.Spec.State == v1alpha1.QueuePaused || w.agents[q.Spec.Agent] == nil {
+		return false
+	}
+	if project == "" {
+		return true
+	}
+	p := w.projects[project]
+	if p == nil || !w.claimed(p, namespace) {
+		return false
+	}
+	return len(p.Spec.AllowedQueues) == 0 || slices.ContainsFunc(p.Spec.AllowedQueues, func(glob string) bool {
+		ok, err := path.Match(glob, queue)
+		return err == nil && ok
+	})
+}
+
+// path lists the limits that an operation of that queue and project counts against.
+func (w *world) path(queue, project string) []nodeKey {
+	keys := []nodeKey{{queueKind, queue}}
+	if q := w.queues[queue]; q != nil {
+		keys = append(keys, nodeKey{agentKind, q.Spec.Agent})
+	}
+	if project != "" {
+		keys = append(keys, nodeKey{projectKind, project})
+		if p := w.projects[project]; p != nil && p.Spec.Organization != "" {
+			keys = append(keys, nodeKey{organizationKind, p.Spec.Organization})
+		}
+	}
+	return keys
+}
+
+// level is the priority level of a queue: unset is above every number.
+func level(q *v1alpha1.Queue) int64 {
+	if q.Spec.Priority == nil || *q.Spec.Priority == v1alpha1.Unlimited {
+		return math.MaxInt64
+	}
+	return int64(*q.Spec.Priority)
+}

@@ -1,0 +1,34 @@
+package audit
+
+import (
+	"fmt"
+	"time"
+)
+
+// Rule names a promise.
+type Rule string
+
+const (
+	// OverLimit: a pod was bound though that put a limit on its path above its bound.
+	OverLimit Rule = "over-limit"
+	// LevelOrder: a pod took the last seat of its agent while an operation of a higher level waited for it.
+	LevelOrder Rule = "level-order"
+	// Stuck: an operation waits although every limit on its path has room.
+	Stuck Rule = "stuck"
+	// Rebound: a bound pod changed its node.
+	Rebound Rule = "rebound"
+)
+
+// Violation is one broken promise.
+type Violation struct {
+	Time    time.Time `json:"time"`
+	Rule    Rule      `json:"rule"`
+	Pod     string    `json:"pod"`
+	Queue   string    `json:"queue"`
+	Message string    `json:"message"`
+}
+
+// String is the violation in one line.
+func (v Violation) String() string {
+	return fmt.Sprintf("%s %s pod %s queue %s: %s", v.Time.Format("15:04:05.000"), v.Rule, v.Pod, v.Queue, v.Message)
+}
