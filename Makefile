@@ -3,26 +3,90 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# One setting for every build, so that all of them share one build cache; the race detector needs cgo.
+# One setting for every build, so that all of them share one build cache. The race detector needs cgo.
 export CGO_ENABLED := 0
-BIN := $(CURDIR)/bin
-K8S_VERSION := $(shell sed -n 's/^\tk8s.io\/kubernetes v/v/p' go.mod)
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo v0.0.0)
-K8S_MINOR := $(word 2,$(subst ., ,$(K8S_VERSION)))
-STAMP := $(foreach p,k8s.io/component-base/version k8s.io/client-go/pkg/version,\
-	-X $(p).gitVersion=$(K8S_VERSION) -X $(p).gitMajor=1 -X $(p).gitMinor=$(K8S_MINOR) -X $(p).gitTreeState=clean)
-LDFLAGS := -s -w $(STAMP) -X github.com/queueyard/queueyard/pkg/version.version=$(VERSION)
+export GOFLAGS := -buildvcs=false
 
-PROGRAMS := queueyard-scheduler queueyard-controller sandbox sandbox-control-plane
+K8S_VERSION := $(shell sed -n 's/^\tk8s.io\/kubernetes v/v/p' go.mod)
+K8S_MINOR := $(word 2,$(subst ., ,$(K8S_VERSION)))
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unreleased)
+LDFLAGS := -s -w -X github.com/queueyard/queueyard/pkg/version.version=$(VERSION) \
+	$(foreach p,k8s.io/component-base/version k8s.io/client-go/pkg/version,\
+	-X $(p).gitVersion=$(K8S_VERSION) -X $(p).gitMajor=1 -X $(p).gitMinor=$(K8S_MINOR) -X $(p).gitTreeState=clean)
+
+# The cluster's own programs change only with go.mod and their sources; ours are few and small.
+PROGRAMS := sandbox-control-plane sandbox queueyard-scheduler queueyard-controller
+ABOUT_sandbox-control-plane := etcd, API server and controllers of Kubernetes $(K8S_VERSION)
+ABOUT_sandbox := the local cluster's supervisor, its simulated nodes and its process node
+ABOUT_queueyard-scheduler := kube-scheduler with queues
+ABOUT_queueyard-controller := webhook and controllers
+ABOUT_kubectl := kubectl $(K8S_VERSION)
+
+# build NAME PACKAGE FLAGS OUTPUT says what it builds and how long that took.
+define build
+	@printf 'building %-32s %s\n' '$(4)' '$(ABOUT_$(1))'; start=$$SECONDS; \
+	go build $(3) -ldflags '$(LDFLAGS)' -o $(4) $(2); \
+	printf '         %-32s %d s\n' '$(4)' $$((SECONDS - start))
+endef
 
 .PHONY: help
 help: ## Show this list.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: build-note $(PROGRAMS:%=bin/%) ## Build the programs into bin/ (minutes the first time, then seconds).
+
+.PHONY: build-note
+build-note:
+	@[ -x bin/sandbox-control-plane ] || echo 'The first build compiles Kubernetes itself: about 8 minutes on 2 cores. Later ones take seconds.'
+
+.PHONY: bin/% bin/race/%
+bin/%:
+	$(call build,$*,./cmd/$*,,bin/$*)
+
+bin/kubectl:
+	$(call build,kubectl,k8s.io/kubernetes/cmd/kubectl,,bin/kubectl)
+
+.PHONY: kubectl
+kubectl: bin/kubectl ## Build kubectl into bin/, for machines that have none.
+
+bin/race/%: export CGO_ENABLED := 1
+bin/race/%:
+	$(call build,$*,./cmd/$*,-race,bin/race/$*)
+
+.PHONY: demo
+demo: build ## Bring up a sandbox, run the quickstart to its end, show it live.
+	@go run ./hack/demo
+
+.PHONY: test
+test: build bin/race/queueyard-scheduler bin/race/queueyard-controller test-unit test-e2e ## Run every test, race detector on.
+
+.PHONY: test-unit
+test-unit: export CGO_ENABLED := 1
+test-unit: ## Run unit, property and integration tests (needs make build).
+	go test -race -timeout 20m $$(CGO_ENABLED=0 go list ./... | grep -v /test/e2e)
+
+.PHONY: test-e2e
+test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
+	go test -count=1 -timeout 30m ./test/e2e/...
+
+.PHONY: bench
+bench: build ## Measure the ledger and a cluster against the stock scheduler (about 30 minutes).
+	go test -run '^$$' -bench . -benchtime 1x ./pkg/ledger
+	go run ./test/perf
 
 .PHONY: generate
 generate: ## Make the generated code and CRDs anew.
-	@hack/generate.sh
+	hack/generate.sh
 
 .PHONY: verify
 verify: ## Check that generated files and go.mod are up to date.
-	@hack/verify.sh
+	hack/verify.sh
+
+.PHONY: lint
+lint: ## Check formatting and vet.
+	hack/lint.sh
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf bin

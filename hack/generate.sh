@@ -3,5 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 controller_gen() { (cd hack/tools && go build -o ../../bin/controller-gen sigs.k8s.io/controller-tools/cmd/controller-gen) && bin/controller-gen "$@"; }
-controller_gen object:headerFile=hack/boilerplate.go.txt crd:maxDescLen=2000 \
+controller_gen object:headerFile=hack/boilerplate.go.txt paths=./pkg/apis/... paths=./pkg/scheduler/config/...
+controller_gen crd:maxDescLen=2000 \
 	paths=./pkg/apis/... output:crd:dir=manifests/install/crds
