@@ -127,7 +127,7 @@ func (a *Auditor) wait(now time.Time, p *corev1.Pod, old *podRecord) {
 	if old != nil {
 		r.reported = old.reported
 	}
-	if !eligible(p) {
+	if !eligible(p) || a.world.refused(p) {
 		a.leave(old)
 		return
 	}

@@ -71,8 +71,7 @@ func phaseOf(p *corev1.Pod) phase {
 
 // eligible reports whether a pod without a node waits for nothing but its queue.
 func eligible(p *corev1.Pod) bool {
-	if p.DeletionTimestamp != nil || len(p.Spec.SchedulingGates) > 0 ||
-		contradicts(p, v1alpha1.QueueLabel) || contradicts(p, v1alpha1.ProjectLabel) {
+	if p.DeletionTimestamp != nil || len(p.Spec.SchedulingGates) > 0 {
 		return false
 	}
 	for _, c := range p.Status.Conditions {

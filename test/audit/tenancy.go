@@ -38,15 +38,34 @@ func said(o metav1.Object, key string) string {
 	return cmp.Or(o.GetLabels()[key], o.GetAnnotations()[key])
 }
 
-// contradicts reports a label and an annotation that differ.
-func contradicts(o metav1.Object, key string) bool {
-	l, a := o.GetLabels()[key], o.GetAnnotations()[key]
-	return l != "" && a != "" && l != a
+// refused reports a pod that says something no queue can take: a label and an annotation that
+// differ, or a queue of another agent.
+func (w *world) refused(o metav1.Object) bool {
+	labels, annotations := o.GetLabels(), o.GetAnnotations()
+	if l, a := labels[v1alpha1.ProjectLabel], annotations[v1alpha1.ProjectLabel]; l != "" && a != "" && l != a {
+		return true
+	}
+	label, annotation := labels[v1alpha1.QueueLabel], annotations[v1alpha1.QueueLabel]
+	if label != "" && annotation != "" && queueName(label) != queueName(annotation) {
+		return true
+	}
+	for _, reference := range []string{label, annotation} {
+		agent := agentName(reference)
+		if q := w.queues[queueName(reference)]; agent != "" && q != nil && q.Spec.Agent != agent {
+			return true
+		}
+	}
+	return false
 }
 
 // queueName is the queue in NAME, AGENT.NAME or AGENT/NAME.
 func queueName(reference string) string {
 	return reference[strings.LastIndexAny(reference, "./")+1:]
+}
+
+// agentName is the agent in it, or nothing.
+func agentName(reference string) string {
+	return reference[:max(0, strings.LastIndexAny(reference, "./"))]
 }
 
 // place is the queue and the project of a pod.
@@ -93,7 +112,8 @@ func (w *world) serves(queue, project, namespace string) bool {
 		return false
 	}
 	if project == "" {
-		return true
+		// A pod that does not say which of several projects it belongs to belongs to none.
+		return len(w.claims(namespace)) == 0
 	}
 	p := w.projects[project]
 	if p == nil || !w.claimed(p, namespace) {
