@@ -1,0 +1,89 @@
+package scheduler
+
+import (
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	resourcehelper "k8s.io/component-helpers/resource"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/ledger"
+	"github.com/queueyard/queueyard/pkg/tenancy"
+)
+
+// assign finds a pod's queue and project, or says why it may not have them.
+func (r *Room) assign(pod *v1.Pod) (tenancy.Assignment, *tenancy.Refusal) {
+	d := r.directory
+	assignment, refusal := tenancy.Resolve(d, r.args.DefaultQueue, tenancy.Claim{
+		Namespace:       pod.Namespace,
+		NamespaceLabels: d.namespaces[pod.Namespace],
+		Labels:          pod.Labels,
+		Annotations:     pod.Annotations,
+	})
+	if refusal != nil {
+		return assignment, refusal
+	}
+	if q := d.queues[assignment.Queue]; isNewOperation(pod, q) {
+		refusal = tenancy.CheckAccepting(tenancy.InfoOf(q))
+	}
+	return assignment, refusal
+}
+
+// isNewOperation says whether a pod began an operation after its queue stopped accepting them.
+// The pods of an owner are part of an operation that may have been accepted before.
+func isNewOperation(pod *v1.Pod, q *v1alpha1.Queue) bool {
+	if metav1.GetControllerOfNoCopy(pod) != nil {
+		return false
+	}
+	since := q.DeletionTimestamp
+	if since == nil {
+		accepting := meta.FindStatusCondition(q.Status.Conditions, v1alpha1.AcceptingCondition)
+		if accepting == nil || accepting.Status != metav1.ConditionFalse {
+			return false
+		}
+		since = &accepting.LastTransitionTime
+	}
+	return pod.CreationTimestamp.After(since.Time)
+}
+
+// claimed is the assignment of a bound pod that may not, or no longer, have its queue: it is
+// charged where it says it is, because what runs is always charged.
+func (r *Room) claimed(pod *v1.Pod) tenancy.Assignment {
+	a := tenancy.Assignment{Queue: r.args.DefaultQueue, Project: pod.Labels[v1alpha1.ProjectLabel]}
+	if queue := pod.Labels[v1alpha1.QueueLabel]; queue != "" {
+		a.Queue = queue
+	}
+	return a
+}
+
+// describe is a pod in the words of the ledger.
+func describe(pod *v1.Pod, a tenancy.Assignment) ledger.Pod {
+	return ledger.Pod{
+		UID:       string(pod.UID),
+		Operation: operationOf(pod),
+		Queue:     a.Queue,
+		Project:   a.Project,
+		Priority:  int64(corev1helpers.PodPriority(pod)),
+		Created:   pod.CreationTimestamp.UnixNano(),
+		Requests:  requestsOf(pod),
+	}
+}
+
+// operationOf names the operation a pod belongs to: its controller's, else the pod itself. Labels
+// don't count: one label would turn a thousand pods into one seat.
+func operationOf(pod *v1.Pod) string {
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		return pod.Namespace + "/" + string(owner.UID)
+	}
+	return string(pod.UID)
+}
+
+// requestsOf is what the scheduler counts as a pod's requests, cpu in thousandths. Resized pods
+// count what they have been given.
+func requestsOf(pod *v1.Pod) map[string]int64 {
+	return amounts(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{
+		UseStatusResources: true,
+		InPlacePodLevelResourcesVerticalScalingEnabled: true,
+	}))
+}

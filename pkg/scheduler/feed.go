@@ -1,0 +1,302 @@
+package scheduler
+
+import (
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/ledger"
+	"github.com/queueyard/queueyard/pkg/tenancy"
+)
+
+// The feed turns what the informers see into what the ledger knows. It is the only one that does.
+
+// watch registers the feed's handlers. The answers say when the first of everything has reached
+// the room.
+func (r *Room) watch(core informers.SharedInformerFactory, ours *informerSet) ([]cache.InformerSynced, error) {
+	var synced []cache.InformerSynced
+	add := func(informer cache.SharedIndexInformer, h cache.ResourceEventHandler) error {
+		registration, err := informer.AddEventHandler(h)
+		if err == nil {
+			synced = append(synced, registration.HasSynced)
+		}
+		return err
+	}
+	for _, register := range []func() error{
+		func() error { return add(core.Core().V1().Pods().Informer(), handle(r.podSeen, r.podGone)) },
+		func() error {
+			return add(core.Core().V1().Namespaces().Informer(), handle(r.namespaceSeen, r.namespaceGone))
+		},
+		func() error { return add(ours.queues, handle(r.queueSeen, r.queueGone)) },
+		func() error { return add(ours.agents, handle(r.agentSeen, r.agentGone)) },
+		func() error { return add(ours.projects, handle(r.projectSeen, r.projectGone)) },
+		func() error { return add(ours.organizations, handle(r.organizationSeen, r.organizationGone)) },
+	} {
+		if err := register(); err != nil {
+			return nil, err
+		}
+	}
+	return synced, nil
+}
+
+// handle calls seen for every version of an object and gone at its end. An object that was
+// replaced by another of the same name while nobody looked is gone, too.
+func handle[T metav1.Object](seen func(T), gone func(T)) cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(obj any) { seen(obj.(T)) },
+		UpdateFunc: func(oldObj, newObj any) {
+			if before := oldObj.(T); before.GetUID() != newObj.(T).GetUID() {
+				gone(before)
+			}
+			seen(newObj.(T))
+		},
+		DeleteFunc: func(obj any) {
+			if last, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = last.Obj
+			}
+			gone(obj.(T))
+		},
+	}
+}
+
+// podSeen takes a version of a pod that is not over.
+func (r *Room) podSeen(pod *v1.Pod) {
+	if !r.serves(pod) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entryOf(pod)
+	if e.bound() && pod.Spec.NodeName == "" {
+		return // older than what the API server said when we began to lead
+	}
+	e.pod, e.listed = pod, true
+	if e.bound() {
+		r.placed(e)
+	} else {
+		r.waiting(e)
+	}
+	r.signal()
+}
+
+// podGone takes a pod that is over: terminal or deleted.
+func (r *Room) podGone(pod *v1.Pod) {
+	if !r.serves(pod) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone(pod.UID)
+}
+
+func (r *Room) gone(uid types.UID) {
+	r.ledger.Remove(string(uid))
+	r.ranks.drop(uid)
+	if e := r.entries[uid]; e != nil {
+		r.notIdle(e)
+		r.noRetry(e)
+		e.listed = false
+		r.drop(e)
+	}
+	r.signal()
+}
+
+// placed charges a pod that is on a node.
+func (r *Room) placed(e *entry) {
+	assignment, refusal := r.assign(e.pod)
+	if refusal != nil {
+		assignment = r.claimed(e.pod)
+	}
+	if r.ledger.State(string(e.uid())) != ledger.Running {
+		waitSeconds.WithLabelValues(assignment.Queue).Observe(r.clock.Since(e.pod.CreationTimestamp.Time).Seconds())
+	}
+	r.ledger.Charge(describe(e.pod, assignment))
+	e.assignment, e.refusal, e.committed = assignment, nil, false
+	r.ranks.drop(e.uid())
+	r.notIdle(e)
+	r.noRetry(e)
+	r.report(e)
+}
+
+// waiting puts a pod that has no node into its queue's line.
+func (r *Room) waiting(e *entry) {
+	if e.committed {
+		return // its bind is under way
+	}
+	if e.pod.DeletionTimestamp != nil || len(e.pod.Spec.SchedulingGates) > 0 {
+		r.withdraw(e)
+		return
+	}
+	if !r.directory.knowsNamespace(e.pod.Namespace) {
+		r.withdraw(e) // until the namespace, and so who claims it, has been seen
+		return
+	}
+	assignment, refusal := r.assign(e.pod)
+	e.refusal = refusal
+	if refusal != nil {
+		r.withdraw(e)
+		r.report(e)
+		return
+	}
+	moved := e.assignment.Queue != assignment.Queue || e.assignment.Project != assignment.Project
+	if moved && r.ranks.has(e.uid()) {
+		r.withdraw(e)
+	}
+	e.assignment = assignment
+	r.ledger.Enter(describe(e.pod, assignment))
+	r.report(e)
+}
+
+// withdraw takes a pod out of the line, and its room with it.
+func (r *Room) withdraw(e *entry) {
+	r.ledger.Remove(string(e.uid()))
+	r.noRetry(e)
+	r.unadmit(e)
+}
+
+// resolveStale asks anew which queue everything may have that waits where tenancy changed.
+func (r *Room) resolveStale() {
+	if !r.stale.any() {
+		return
+	}
+	for _, e := range r.entries {
+		if e.listed && !e.bound() && r.stale.covers(e.pod.Namespace) {
+			r.waiting(e)
+		}
+	}
+	r.stale = staleness{}
+}
+
+func (r *Room) namespaceSeen(ns *v1.Namespace) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.directory.setNamespace(ns.Name, ns.Labels) {
+		r.stale.add(ns.Name)
+		r.signal()
+	}
+}
+
+func (r *Room) namespaceGone(ns *v1.Namespace) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.directory.deleteNamespace(ns.Name)
+}
+
+func (r *Room) queueSeen(q *v1alpha1.Queue) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.directory.queues[q.Name]
+	r.directory.queues[q.Name] = q
+	if before == nil || tenancy.InfoOf(before) != tenancy.InfoOf(q) {
+		r.directory.SetQueue(q)
+		r.tenancyChanged()
+	}
+	level := ledger.HighestLevel
+	if p := q.Spec.Priority; p != nil && *p >= 0 {
+		level = int64(*p)
+	}
+	strategy := ledger.BestEffortFIFO
+	if q.Spec.Strategy == v1alpha1.StrictFIFO {
+		strategy = ledger.StrictFIFO
+	}
+	r.ledger.SetQueue(q.Name, ledger.QueueConfig{
+		Agent:    tenancy.InfoOf(q).Agent,
+		Level:    level,
+		Limits:   limits(q.Spec.Concurrency, q.Spec.Quota),
+		Strategy: strategy,
+		Paused:   q.Spec.State == v1alpha1.QueuePaused,
+	})
+	r.signal()
+}
+
+func (r *Room) queueGone(q *v1alpha1.Queue) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.directory.queues, q.Name)
+	r.directory.DeleteQueue(q.Name)
+	r.ledger.DeleteQueue(q.Name)
+	r.tenancyChanged()
+}
+
+func (r *Room) agentSeen(a *v1alpha1.Agent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.directory.agents[a.Name] = a
+	r.ledger.SetAgent(a.Name, limits(a.Spec.Concurrency, nil))
+	r.signal()
+}
+
+func (r *Room) agentGone(a *v1alpha1.Agent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.directory.agents, a.Name)
+	r.ledger.DeleteAgent(a.Name)
+	r.signal()
+}
+
+func (r *Room) projectSeen(p *v1alpha1.Project) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ledger.SetProject(p.Name, p.Spec.Organization, limits(p.Spec.Concurrency, p.Spec.Quota))
+	before, known := r.directory.Project(p.Name)
+	if !known || before.Generation != p.Generation {
+		r.directory.SetProject(p)
+		r.directory.forgetClaims()
+		r.tenancyChanged()
+	}
+	r.signal()
+}
+
+func (r *Room) projectGone(p *v1alpha1.Project) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.directory.DeleteProject(p.Name)
+	r.directory.forgetClaims()
+	r.ledger.DeleteProject(p.Name)
+	r.tenancyChanged()
+}
+
+func (r *Room) organizationSeen(o *v1alpha1.Organization) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ledger.SetOrganization(o.Name, limits(o.Spec.Concurrency, o.Spec.Quota))
+	before, known := r.directory.Organization(o.Name)
+	if !known || before.Generation != o.Generation {
+		r.directory.SetOrganization(o)
+		r.tenancyChanged()
+	}
+	r.signal()
+}
+
+func (r *Room) organizationGone(o *v1alpha1.Organization) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.directory.DeleteOrganization(o.Name)
+	r.ledger.DeleteOrganization(o.Name)
+	r.tenancyChanged()
+}
+
+// tenancyChanged has the pump resolve what waits anew, once for any number of changes.
+func (r *Room) tenancyChanged() {
+	r.stale.everywhere = true
+	r.signal()
+}
+
+// staleness is where tenancy has changed since what waits there was last resolved.
+type staleness struct {
+	everywhere bool
+	namespaces map[string]bool
+}
+
+func (s *staleness) add(namespace string) {
+	if s.namespaces == nil {
+		s.namespaces = map[string]bool{}
+	}
+	s.namespaces[namespace] = true
+}
+
+func (s *staleness) any() bool                    { return s.everywhere || len(s.namespaces) > 0 }
+func (s *staleness) covers(namespace string) bool { return s.everywhere || s.namespaces[namespace] }

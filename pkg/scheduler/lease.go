@@ -1,0 +1,156 @@
+package scheduler
+
+import (
+	"container/heap"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// errNotAdmitted refuses a pod whose room was taken back while it was in flight.
+var errNotAdmitted = errors.New("the queue has not admitted this pod, or has taken its admission back")
+
+// commit is Permit's decision: from here on the pod's room is its own until the bind fails.
+func (r *Room) commit(uid types.UID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entries[uid]
+	if e == nil || !r.ranks.has(uid) {
+		return errNotAdmitted
+	}
+	if err := r.ledger.Revalidate(string(uid)); err != nil {
+		// Out of the line until the cycle has handed it back, so that it is not admitted twice.
+		r.ranks.drop(uid)
+		r.notIdle(e)
+		e.rejected = true
+		r.ledger.Suspend(string(uid), err.Error())
+		r.signal()
+		return err
+	}
+	e.committed = true
+	r.notIdle(e)
+	return nil
+}
+
+// uncommit undoes commit. It may be called for any pod, any number of times.
+func (r *Room) uncommit(uid types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.entries[uid]; e != nil {
+		e.committed = false
+	}
+}
+
+// noFit is told of an admitted pod that no node fits: it gives its room back at once when others
+// wait for it, and later (pump, sweep) when they come or when admissionTimeout has passed.
+func (r *Room) noFit(e *entry) {
+	if e.committed || !r.ranks.has(e.uid()) {
+		return
+	}
+	if e.idleSince.IsZero() {
+		e.idleSince = r.clock.Now()
+		r.idle[e.uid()] = e
+	}
+	if r.ledger.Contended(string(e.uid())) {
+		r.giveBack(e)
+	}
+}
+
+// notIdle ends noFit.
+func (r *Room) notIdle(e *entry) {
+	if !e.idleSince.IsZero() {
+		e.idleSince = time.Time{}
+		delete(r.idle, e.uid())
+	}
+}
+
+// giveBack returns an admitted pod's room and keeps the pod out of the line for its back-off.
+func (r *Room) giveBack(e *entry) {
+	r.unadmit(e)
+	e.attempts++
+	backoff := r.args.InitialBackoff.Duration
+	for i := 1; i < e.attempts && backoff < r.args.MaxBackoff.Duration; i++ {
+		backoff *= 2
+	}
+	e.retryAt = r.clock.Now().Add(min(backoff, r.args.MaxBackoff.Duration))
+	heap.Push(&r.retries, e)
+	r.ledger.Suspend(string(e.uid()), "")
+	noFitReturns.Inc()
+	r.signal()
+}
+
+// unadmit takes the rank of a pod away and the pod out of the scheduler's queue.
+func (r *Room) unadmit(e *entry) {
+	r.ranks.drop(e.uid())
+	r.notIdle(e)
+	r.letOut(e)
+}
+
+// reclaimIdle takes room back from pods no node fits: where others wait, or where time is up.
+func (r *Room) reclaimIdle(now time.Time) (reclaimed bool) {
+	for _, e := range r.idle {
+		if r.ledger.Contended(string(e.uid())) || now.Sub(e.idleSince) >= r.args.AdmissionTimeout.Duration {
+			r.giveBack(e)
+			reclaimed = true
+		}
+	}
+	return reclaimed
+}
+
+// resumeDue puts pods whose back-off is over back into line.
+func (r *Room) resumeDue(now time.Time) {
+	for len(r.retries) > 0 && !r.retries[0].retryAt.After(now) {
+		r.resume(r.retries[0])
+	}
+}
+
+func (r *Room) resume(e *entry) {
+	r.noRetry(e)
+	r.ledger.Resume(string(e.uid()))
+}
+
+// noRetry forgets a pod's back-off.
+func (r *Room) noRetry(e *entry) {
+	if e.retryIndex >= 0 {
+		heap.Remove(&r.retries, e.retryIndex)
+	}
+}
+
+// capacityGrew ends all back-offs: what did not fit may fit now.
+func (r *Room) capacityGrew() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.retries) == 0 {
+		return
+	}
+	for len(r.retries) > 0 {
+		r.resume(r.retries[0])
+	}
+	r.signal()
+}
+
+// retryHeap orders pods in back-off by the time it ends.
+type retryHeap []*entry
+
+func (h retryHeap) Len() int           { return len(h) }
+func (h retryHeap) Less(i, j int) bool { return h[i].retryAt.Before(h[j].retryAt) }
+func (h retryHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].retryIndex, h[j].retryIndex = i, j
+}
+
+func (h *retryHeap) Push(x any) {
+	e := x.(*entry)
+	e.retryIndex = len(*h)
+	*h = append(*h, e)
+}
+
+func (h *retryHeap) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	e.retryIndex = -1
+	return e
+}

@@ -1,0 +1,43 @@
+package scheduler
+
+import (
+	"sync"
+
+	"k8s.io/component-base/metrics"
+	"k8s.io/component-base/metrics/legacyregistry"
+)
+
+const subsystem = "queueyard"
+
+var (
+	admissions = metrics.NewCounterVec(&metrics.CounterOpts{
+		Subsystem: subsystem, Name: "admissions_total", StabilityLevel: metrics.ALPHA,
+		Help: "Pods admitted, per queue. A pod that gave its room back and was admitted again counts again.",
+	}, []string{"queue"})
+	waitSeconds = metrics.NewHistogramVec(&metrics.HistogramOpts{
+		Subsystem: subsystem, Name: "wait_seconds", StabilityLevel: metrics.ALPHA,
+		Help:    "Time from a pod's creation to the moment it was seen on a node, per queue.",
+		Buckets: metrics.ExponentialBuckets(0.05, 4, 12),
+	}, []string{"queue"})
+	noFitReturns = metrics.NewCounter(&metrics.CounterOpts{
+		Subsystem: subsystem, Name: "no_fit_returns_total", StabilityLevel: metrics.ALPHA,
+		Help: "Admitted pods that gave their room back because no node fitted them.",
+	})
+	repairs = metrics.NewCounterVec(&metrics.CounterOpts{
+		Subsystem: subsystem, Name: "repairs_total", StabilityLevel: metrics.ALPHA,
+		Help: "Differences between ledger, waiting room and API that the sweep repaired. Normally 0.",
+	}, []string{"kind"})
+	pumpDuration = metrics.NewHistogram(&metrics.HistogramOpts{
+		Subsystem: subsystem, Name: "pump_duration_seconds", StabilityLevel: metrics.ALPHA,
+		Help:    "Time one run of the pump took.",
+		Buckets: metrics.ExponentialBuckets(0.00001, 4, 10),
+	})
+	operations = metrics.NewGaugeVec(&metrics.GaugeOpts{
+		Subsystem: subsystem, Name: "operations", StabilityLevel: metrics.ALPHA,
+		Help: "Operations of a queue by state: pending (waits for room), admitted (holds a seat), running (holds a seat and has a pod on a node).",
+	}, []string{"queue", "state"})
+)
+
+var registerMetrics = sync.OnceFunc(func() {
+	legacyregistry.MustRegister(admissions, waitSeconds, noFitReturns, repairs, pumpDuration, operations)
+})

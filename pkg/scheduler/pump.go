@@ -1,0 +1,78 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+)
+
+// pumpBatch is how many pods one hold of the lock admits, so that handlers and Permit are never
+// kept waiting for long.
+const pumpBatch = 64
+
+// pump admits whenever something may have changed, until ctx ends. It is one goroutine.
+func (r *Room) pump(ctx context.Context) {
+	timer := r.clock.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		case <-timer.C():
+		}
+		next := r.pumpDry(ctx)
+		timer.Stop()
+		timer.Reset(next)
+	}
+}
+
+// pumpDry admits until nothing more can be, and says how long until something falls due.
+func (r *Room) pumpDry(ctx context.Context) time.Duration {
+	start := r.clock.Now()
+	defer func() { pumpDuration.Observe(r.clock.Since(start).Seconds()) }()
+	for {
+		more, next := r.pumpOnce(ctx)
+		if !more {
+			return next
+		}
+	}
+}
+
+func (r *Room) pumpOnce(ctx context.Context) (more bool, next time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.clock.Now()
+	r.resumeDue(now)
+	r.resolveStale()
+	batch := r.ledger.Admit(pumpBatch)
+	for _, a := range batch {
+		uid := types.UID(a.UID)
+		e := r.entries[uid]
+		if e == nil {
+			// The sweep will find out why the ledger knows a pod that the room does not.
+			klog.FromContext(ctx).Error(nil, "Admitted a pod the waiting room does not hold", "uid", uid)
+			r.ledger.Remove(a.UID)
+			continue
+		}
+		r.ranks.put(uid, rank{level: a.Level, priority: a.Priority})
+		r.letIn(ctx, e)
+		admissions.WithLabelValues(e.assignment.Queue).Inc()
+	}
+	reclaimed := r.reclaimIdle(now)
+	return len(batch) == pumpBatch || reclaimed, r.nextDue(now)
+}
+
+// nextDue is how long until a back-off ends or an idle pod's time is up.
+func (r *Room) nextDue(now time.Time) time.Duration {
+	next := sweepPeriod
+	if len(r.retries) > 0 {
+		next = min(next, r.retries[0].retryAt.Sub(now))
+	}
+	for _, e := range r.idle {
+		next = min(next, e.idleSince.Add(r.args.AdmissionTimeout.Duration).Sub(now))
+	}
+	return max(next, time.Millisecond)
+}

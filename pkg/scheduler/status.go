@@ -1,0 +1,155 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/tenancy"
+)
+
+// statusPeriod is how often at most a queue's or an agent's status is written.
+const statusPeriod = time.Second
+
+// statusWriter is the one writer of the status of queues and agents.
+type statusWriter struct {
+	room   *Room
+	client *rest.RESTClient
+}
+
+// statusChange is a status that differs from the one the API has.
+type statusChange struct {
+	resource string
+	object   metav1.ObjectMeta
+	status   any
+}
+
+func (w *statusWriter) run(ctx context.Context) {
+	ticker := w.room.clock.NewTicker(statusPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+		}
+		for _, change := range w.room.statusChanges() {
+			if err := w.write(ctx, change); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+				klog.FromContext(ctx).Error(err, "Cannot write a status; the next second tries again", "resource", change.resource, "name", change.object.Name)
+			}
+		}
+	}
+}
+
+func (w *statusWriter) write(ctx context.Context, change statusChange) error {
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": change.object.UID},
+		"status":   change.status,
+	})
+	if err != nil {
+		return fmt.Errorf("encoding a status: %w", err)
+	}
+	return w.client.Patch(types.MergePatchType).Resource(change.resource).Name(change.object.Name).
+		SubResource("status").Body(patch).Do(ctx).Error()
+}
+
+// statusChanges compares what the ledger says with what the API has.
+func (r *Room) statusChanges() []statusChange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := metav1.NewTime(r.clock.Now())
+	var out []statusChange
+	perAgent := map[string]int32{}
+	for _, q := range r.directory.queues {
+		perAgent[tenancy.InfoOf(q).Agent]++
+		if status := r.queueStatus(q, now); !equality.Semantic.DeepEqual(status, q.Status) {
+			out = append(out, statusChange{"queues", q.ObjectMeta, explicitUsage(status, q.Status)})
+		}
+		for state, n := range map[string]int32{"pending": q.Status.Pending, "admitted": q.Status.Admitted, "running": q.Status.Running} {
+			operations.WithLabelValues(q.Name, state).Set(float64(n))
+		}
+	}
+	for _, a := range r.directory.agents {
+		if status := r.agentStatus(a, perAgent[a.Name], now); !equality.Semantic.DeepEqual(status, a.Status) {
+			out = append(out, statusChange{"agents", a.ObjectMeta, status})
+		}
+	}
+	return out
+}
+
+// explicitUsage is a queue's status as a merge patch: a resource that is no longer used must be
+// named to be removed.
+func explicitUsage(status, before v1alpha1.QueueStatus) any {
+	usage := map[string]any{}
+	for name := range before.Usage {
+		usage[string(name)] = nil
+	}
+	for name, q := range status.Usage {
+		usage[string(name)] = q
+	}
+	return map[string]any{
+		"observedGeneration": status.ObservedGeneration,
+		"pending":            status.Pending,
+		"admitted":           status.Admitted,
+		"running":            status.Running,
+		"usage":              usage,
+		"conditions":         status.Conditions,
+	}
+}
+
+func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueStatus {
+	status := v1alpha1.QueueStatus{ObservedGeneration: q.Generation, Conditions: append([]metav1.Condition(nil), q.Status.Conditions...)}
+	if stats, ok := r.ledger.QueueStats(q.Name); ok {
+		status.Pending = int32(stats.Pending + stats.Suspended)
+		status.Admitted = int32(stats.Admitted)
+		status.Running = int32(stats.Running)
+		status.Usage = quantities(stats.Usage)
+	}
+	info := tenancy.InfoOf(q)
+	ready := metav1.Condition{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Serving", Message: "admits what waits as room allows"}
+	switch {
+	case r.directory.agents[info.Agent] == nil:
+		ready.Status, ready.Reason = metav1.ConditionFalse, "AgentNotFound"
+		ready.Message = fmt.Sprintf("agent %q does not exist: create it, or set spec.agent to one that does", info.Agent)
+	case info.State == v1alpha1.QueuePaused:
+		ready.Reason, ready.Message = "Paused", "accepts operations and admits none: set spec.state to Open"
+	case info.Deleting:
+		ready.Reason, ready.Message = "Deleting", "is deleted when nothing waits or runs in it"
+	}
+	accepting := metav1.Condition{Type: v1alpha1.AcceptingCondition, Status: metav1.ConditionTrue, Reason: "Open", Message: "takes new operations"}
+	if refusal := tenancy.CheckAccepting(info); refusal != nil {
+		accepting.Status, accepting.Reason, accepting.Message = metav1.ConditionFalse, refusal.Reason, refusal.Message
+	}
+	setConditions(&status.Conditions, q.Generation, now, ready, accepting)
+	return status
+}
+
+func (r *Room) agentStatus(a *v1alpha1.Agent, queues int32, now metav1.Time) v1alpha1.AgentStatus {
+	status := v1alpha1.AgentStatus{ObservedGeneration: a.Generation, Queues: queues, Conditions: append([]metav1.Condition(nil), a.Status.Conditions...)}
+	if stats, ok := r.ledger.AgentStats(a.Name); ok {
+		status.Pending = int32(stats.Pending + stats.Suspended)
+		status.Admitted = int32(stats.Admitted)
+	}
+	setConditions(&status.Conditions, a.Generation, now, metav1.Condition{
+		Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Serving", Message: "serves its queues in this cluster",
+	})
+	return status
+}
+
+func setConditions(conditions *[]metav1.Condition, generation int64, now metav1.Time, wanted ...metav1.Condition) {
+	for _, c := range wanted {
+		c.ObservedGeneration = generation
+		c.LastTransitionTime = now
+		meta.SetStatusCondition(conditions, c)
+	}
+}
