@@ -31,6 +31,12 @@ func (r reference) String() string {
 	return r.agent + "." + r.queue
 }
 
+// NamedQueue is the queue that a claim names itself; empty if it names none or nothing readable.
+func NamedQueue(c Claim) string {
+	ref, _ := queueReference(c.Labels, c.Annotations)
+	return ref.queue
+}
+
 // queueReference reads the queue that labels or annotations name.
 func queueReference(labels, annotations map[string]string) (reference, *Refusal) {
 	fromLabel, refusal := parseReference("label", labels[v1alpha1.QueueLabel])

@@ -19,6 +19,8 @@ const (
 	ReasonProjectNotHere   = "ProjectDoesNotClaimNamespace"
 	ReasonAmbiguousProject = "AmbiguousProject"
 	ReasonBoundPod         = "BoundPod"
+	ReasonNodeGiven        = "NodeGiven"
+	ReasonOtherScheduler   = "OtherScheduler"
 )
 
 // Refusal says why an object may not be what it asks to be: the object, the rule and the remedy.

@@ -1,0 +1,125 @@
+package manager
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/queue"
+	"github.com/queueyard/queueyard/pkg/controllers/tenant"
+	"github.com/queueyard/queueyard/pkg/webhook"
+	"github.com/queueyard/queueyard/pkg/webhook/certificate"
+)
+
+const (
+	// leaseName is also the service account's name.
+	leaseName         = "queueyard-controller"
+	certificateSecret = "queueyard-webhook-certificate"
+	// cacheCheckTimeout is how long a readiness check waits for the caches.
+	cacheCheckTimeout = 100 * time.Millisecond
+	// clientQPS bounds this process's own requests; admission reads come from caches.
+	clientQPS, clientBurst = 200, 400
+)
+
+// Run serves webhooks and runs controllers until the context ends.
+func Run(ctx context.Context, o *Options) (err error) {
+	config, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	config.QPS, config.Burst = clientQPS, clientBurst
+	secret := types.NamespacedName{Namespace: systemNamespace, Name: certificateSecret}
+	rotation, err := certificate.New(certificate.Options{
+		Secret:        secret,
+		DNSNames:      o.WebhookDNSNames,
+		Configuration: webhook.ConfigurationName,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rotation.Close()) }()
+	mgr, err := newManager(config, o, secret, rotation)
+	if err != nil {
+		return err
+	}
+	if err := setup(ctx, mgr, o, rotation); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, o *Options, secret types.NamespacedName, rotation *certificate.Rotation) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	return ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme,
+		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
+			// No other secret is any business of this process.
+			&corev1.Secret{}: {
+				Namespaces: map[string]cache.Config{secret.Namespace: {}},
+				Field:      fields.OneTermEqualSelector("metadata.name", secret.Name),
+			},
+		}},
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       systemNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		HealthProbeBindAddress:        o.HealthAddress,
+		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
+		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{
+			Port:    o.WebhookPort,
+			TLSOpts: []func(*tls.Config){rotation.Configure},
+		}),
+	})
+}
+
+func setup(ctx context.Context, mgr ctrl.Manager, o *Options, rotation *certificate.Rotation) error {
+	for _, object := range webhook.CachedObjects() {
+		if _, err := mgr.GetCache().GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
+			return err
+		}
+	}
+	if err := rotation.Setup(mgr); err != nil {
+		return err
+	}
+	webhook.Register(mgr.GetWebhookServer(), mgr.GetClient(), mgr.GetAPIReader(), o.DefaultQueue)
+	return errors.Join(
+		queue.Setup(mgr),
+		tenant.SetupProjects(mgr),
+		tenant.SetupOrganizations(mgr),
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("certificate", rotation.Ready),
+		mgr.AddReadyzCheck("webhook", mgr.GetWebhookServer().StartedChecker()),
+		mgr.AddReadyzCheck("caches", cachesReady(mgr.GetCache())),
+	)
+}
+
+func cachesReady(c cache.Cache) healthz.Checker {
+	return func(req *http.Request) error {
+		ctx, cancel := context.WithTimeout(req.Context(), cacheCheckTimeout)
+		defer cancel()
+		if !c.WaitForCacheSync(ctx) {
+			return errors.New("the caches are not filled yet")
+		}
+		return nil
+	}
+}

@@ -1,0 +1,45 @@
+// Package manager runs the webhooks and controllers of Queueyard in one process.
+package manager
+
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+)
+
+// systemNamespace is where Queueyard is installed.
+const systemNamespace = "queueyard-system"
+
+// Options of the process.
+type Options struct {
+	Kubeconfig      string
+	WebhookPort     int
+	WebhookDNSNames []string
+	HealthAddress   string
+	MetricsAddress  string
+	LeaderElect     bool
+	DefaultQueue    string
+}
+
+// NewOptions are the options of an installation.
+func NewOptions() *Options {
+	return &Options{
+		WebhookPort:     9443,
+		WebhookDNSNames: []string{"queueyard-controller." + systemNamespace + ".svc"},
+		HealthAddress:   ":8081",
+		MetricsAddress:  ":8080",
+		LeaderElect:     true,
+		DefaultQueue:    v1alpha1.DefaultName,
+	}
+}
+
+// AddFlags adds a flag for every option.
+func (o *Options) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "file that says how to reach the API server; empty: as a pod of the cluster")
+	flags.IntVar(&o.WebhookPort, "webhook-port", o.WebhookPort, "port of the webhooks")
+	flags.StringSliceVar(&o.WebhookDNSNames, "webhook-dns-name", o.WebhookDNSNames, "name under which the API server calls the webhooks; may be repeated")
+	flags.StringVar(&o.HealthAddress, "health-address", o.HealthAddress, "address of /healthz and /readyz; 0: none")
+	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress, "address of /metrics; 0: none")
+	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "run the controllers in one replica only; the webhooks are served by all")
+	flags.StringVar(&o.DefaultQueue, "default-queue", o.DefaultQueue, "queue of what names none and whose project and organization set none; give the scheduler the same")
+}

@@ -1,0 +1,78 @@
+package certificate
+
+import (
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"os"
+
+	"github.com/open-policy-agent/cert-controller/pkg/rotator"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// Options of the webhooks' certificate.
+type Options struct {
+	// Secret keeps the certificate and its CA. It must exist; its content is made.
+	Secret types.NamespacedName
+	// DNSNames are the names under which the API server calls the webhooks.
+	DNSNames []string
+	// Configuration is the name of the webhook configurations that get the CA.
+	Configuration string
+}
+
+// Rotation makes the certificate, renews it before it ends, serves it, and writes its CA into the
+// webhook configurations.
+type Rotation struct {
+	options Options
+	keeper  *keeper
+	ready   chan struct{}
+}
+
+// New prepares a rotation. Close it in the end.
+func New(o Options) (*Rotation, error) {
+	if len(o.DNSNames) == 0 {
+		return nil, errors.New("the webhooks' certificate needs a DNS name")
+	}
+	dir, err := os.MkdirTemp("", "queueyard-webhook-")
+	if err != nil {
+		return nil, err
+	}
+	return &Rotation{options: o, keeper: &keeper{secret: o.Secret, dir: dir}, ready: make(chan struct{})}, nil
+}
+
+// Close removes what the rotation keeps on disk.
+func (r *Rotation) Close() error { return os.RemoveAll(r.keeper.dir) }
+
+// Configure makes a server serve the certificate of the moment.
+func (r *Rotation) Configure(c *tls.Config) { c.GetCertificate = r.keeper.get }
+
+// Setup adds the rotation to a manager.
+func (r *Rotation) Setup(mgr ctrl.Manager) error {
+	if err := r.keeper.setup(mgr); err != nil {
+		return err
+	}
+	return rotator.AddRotator(mgr, &rotator.CertRotator{
+		SecretKey:      r.options.Secret,
+		CertDir:        r.keeper.dir,
+		CAName:         "queueyard-ca",
+		CAOrganization: "queueyard",
+		DNSName:        r.options.DNSNames[0],
+		ExtraDNSNames:  r.options.DNSNames[1:],
+		IsReady:        r.ready,
+		Webhooks: []rotator.WebhookInfo{
+			{Name: r.options.Configuration, Type: rotator.Mutating},
+			{Name: r.options.Configuration, Type: rotator.Validating},
+		},
+	})
+}
+
+// Ready is a readiness check: the certificate is served and the API server trusts it.
+func (r *Rotation) Ready(*http.Request) error {
+	select {
+	case <-r.ready:
+		return nil
+	default:
+		return errors.New("the webhooks' certificate is not in place yet")
+	}
+}

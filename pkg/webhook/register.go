@@ -1,0 +1,49 @@
+package webhook
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+)
+
+// ConfigurationName is the name of the mutating and of the validating webhook configuration.
+const ConfigurationName = "queueyard"
+
+// The paths that the webhook configurations call.
+const (
+	podsPath     = "/pods"
+	jobsPath     = "/jobs"
+	bindingsPath = "/bindings"
+	objectsPath  = "/objects"
+)
+
+// Register serves all admission handlers. Cached answers from informers, live from the API server.
+func Register(server webhook.Server, cached client.Client, live client.Reader, defaultQueue string) {
+	decoder := admission.NewDecoder(cached.Scheme())
+	assigner := newAssigner(cached, live, defaultQueue)
+	for path, handler := range map[string]admission.Handler{
+		podsPath:     &podHandler{decoder: decoder, assigner: assigner},
+		jobsPath:     &jobHandler{decoder: decoder, assigner: assigner},
+		bindingsPath: &bindingHandler{decoder: decoder, live: live},
+		objectsPath:  &objectHandler{decoder: decoder},
+	} {
+		server.Register(path, &admission.Webhook{Handler: handler})
+	}
+}
+
+// CachedObjects are what the handlers read from the cache. Their informers run before the first
+// request, so that it does not wait for them.
+func CachedObjects() []client.Object {
+	return []client.Object{&v1alpha1.Queue{}, &v1alpha1.Project{}, &v1alpha1.Organization{}, namespaceMetadata()}
+}
+
+// namespaceMetadata asks for the labels of a namespace without the rest.
+func namespaceMetadata() *metav1.PartialObjectMetadata {
+	ns := &metav1.PartialObjectMetadata{}
+	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return ns
+}
