@@ -4,57 +4,53 @@
 // same answers. It is not safe for concurrent use; its owner serialises the calls.
 package ledger
 
-import "math"
+// Ledger keeps who holds what and who waits. New makes one.
+type Ledger struct {
+	dims dimensions
+	vecs vectors
 
-// Unlimited as a bound means none.
-const Unlimited int64 = -1
+	queues        map[string]*queue
+	agents        map[string]*agent
+	projects      map[string]*project
+	organizations map[string]*organization
 
-// HighestLevel is the priority level of a queue that sets no priority: above every number.
-const HighestLevel int64 = math.MaxInt64
+	pods       map[string]*pod
+	operations map[operationKey]*operation
+	shapes     map[shapeKey]*shape
 
-// Kind is what a limit node stands for.
-type Kind uint8
+	ungated *gate       // where shapes stand that nothing is known to refuse
+	dirty   []*gate     // to look at before the next decision
+	open    tree[*gate] // those that offer something, the best offer first
 
-// The kinds of limit nodes, in the order in which the checks of a path are explained.
-const (
-	Queue Kind = iota
-	Agent
-	Project
-	Organization
-)
+	changedQueues []*queue
+	changedAgents []*agent
 
-// Limits bounds a node. Seats is Unlimited or the number of operations that may hold a seat.
-// A resource that is missing, or set to Unlimited, is not bounded.
-type Limits struct {
-	Seats     int64
-	Resources map[string]int64
+	seed uint32
 }
 
-// Strategy says what a queue does behind an operation that has no room.
-type Strategy uint8
-
-// The strategies: pass over what does not fit, or wait for the head.
-const (
-	BestEffortFIFO Strategy = iota
-	StrictFIFO
-)
-
-// QueueConfig is what a queue is told to do.
-type QueueConfig struct {
-	Agent    string
-	Level    int64 // larger goes first
-	Limits   Limits
-	Strategy Strategy
-	Paused   bool // admits none
+// New returns an empty ledger.
+func New() *Ledger {
+	l := &Ledger{
+		dims:          newDimensions(),
+		vecs:          vectors{byKey: map[string]*vector{}},
+		queues:        map[string]*queue{},
+		agents:        map[string]*agent{},
+		projects:      map[string]*project{},
+		organizations: map[string]*organization{},
+		pods:          map[string]*pod{},
+		operations:    map[operationKey]*operation{},
+		shapes:        map[shapeKey]*shape{},
+		open:          tree[*gate]{less: gateBefore},
+		seed:          1,
+	}
+	l.ungated = l.newGate(nil, seats)
+	return l
 }
 
-// Pod is one pod that waits or holds room.
-type Pod struct {
-	UID       string
-	Operation string // pods of one operation in one queue share a seat
-	Queue     string
-	Project   string // empty: no project, no organization
-	Priority  int64  // inside the queue: larger goes first
-	Created   int64  // then earlier goes first; then the smaller UID
-	Requests  map[string]int64
+// random balances the trees. It decides nothing, so it may always start the same.
+func (l *Ledger) random() uint32 {
+	l.seed ^= l.seed << 13
+	l.seed ^= l.seed >> 17
+	l.seed ^= l.seed << 5
+	return l.seed
 }

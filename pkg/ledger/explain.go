@@ -1,0 +1,267 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Reason is why a pod waits, for machines.
+type Reason string
+
+// The reasons, and what a pod that does not wait has in their place.
+const (
+	QueueFull         Reason = "QueueFull"
+	AgentFull         Reason = "AgentFull"
+	ProjectFull       Reason = "ProjectFull"
+	OrganizationFull  Reason = "OrganizationFull"
+	QueueQuota        Reason = "QueueQuota"
+	AgentQuota        Reason = "AgentQuota"
+	ProjectQuota      Reason = "ProjectQuota"
+	OrganizationQuota Reason = "OrganizationQuota"
+	QueueNotFound     Reason = "QueueNotFound"
+	AgentNotFound     Reason = "AgentNotFound"
+	QueuePaused       Reason = "QueuePaused"
+	NeverFits         Reason = "NeverFits"
+	Unschedulable     Reason = "Unschedulable" // suspended
+	BehindHead        Reason = "BehindHead"    // of a StrictFIFO queue
+	Turn              Reason = "Turn"          // has room; the next Admit sees it
+	IsAdmitted        Reason = "Admitted"
+	IsRunning         Reason = "Running"
+)
+
+// Check is one limit on a pod's path and what is left of it. Of a pod that holds room, Used includes
+// what it needs itself.
+type Check struct {
+	Kind     Kind
+	Name     string
+	Resource string // empty: seats
+	Used     int64
+	Limit    int64
+	Need     int64
+	OK       bool
+}
+
+// Explanation is why a pod stands where it stands.
+type Explanation struct {
+	UID, Operation                      string
+	Queue, Agent, Project, Organization string // empty: none
+	State                               State
+	Reason                              Reason
+	// Checks are all bounds that concern the pod, by queue, agent, project, organization.
+	Checks []Check
+	// Facts are sentences for what keeps the pod waiting besides the checks, the first one first.
+	Facts []string
+	// Position among the Waiting pods of the queue that can ever fit, from 1. 0: has none.
+	Position, Waiting int
+	// Above is how many operations wait in queues of the same agent that have a higher priority.
+	Above int
+}
+
+// Explain says why a pod stands where it stands.
+func (l *Ledger) Explain(uid string) (Explanation, bool) {
+	p := l.pods[uid]
+	if p == nil {
+		return Explanation{}, false
+	}
+	q := p.op.queue
+	at := pathOf(q, p.project)
+	e := Explanation{UID: uid, Operation: p.op.name, Queue: q.name, State: p.state, Checks: l.checks(p, at)}
+	for _, n := range at[1:] {
+		if n != nil {
+			*[...]*string{nil, &e.Agent, &e.Project, &e.Organization}[n.kind] = n.name
+		}
+	}
+	switch p.state {
+	case Admitted:
+		e.Reason = IsAdmitted
+		return e, true
+	case Running:
+		e.Reason = IsRunning
+		return e, true
+	}
+	e.fact(Unschedulable, suspension(p))
+	e.fact(q.closed())
+	e.fact(NeverFits, l.impossible(p, at))
+	if p.state == Waiting && !p.shape.never {
+		e.Position, e.Waiting = q.position(p)
+	}
+	for _, c := range e.Checks {
+		if !c.OK && e.Reason == "" {
+			e.Reason = c.reason()
+		}
+	}
+	if head := q.line.first; p.state == Waiting && head != nil && head.item.pods.first.item != p {
+		e.fact(BehindHead, fmt.Sprintf("waits behind the head of StrictFIFO queue %s", q.name))
+	}
+	if e.Above = q.pendingAbove(); e.Above > 0 {
+		e.Facts = append(e.Facts, e.above())
+	}
+	if e.Reason == "" {
+		e.Reason = Turn
+	}
+	return e, true
+}
+
+// fact adds a sentence, if there is one, and is the reason if it is the first.
+func (e *Explanation) fact(r Reason, sentence string) {
+	if sentence == "" {
+		return
+	}
+	e.Facts = append(e.Facts, sentence)
+	if e.Reason == "" {
+		e.Reason = r
+	}
+}
+
+// Message is the explanation in one sentence with its numbers.
+func (e *Explanation) Message() string {
+	switch e.Reason {
+	case IsAdmitted:
+		return fmt.Sprintf("queue %s: admitted", e.Queue)
+	case IsRunning:
+		return fmt.Sprintf("queue %s: running", e.Queue)
+	}
+	parts := []string{e.cause()}
+	if e.Above > 0 && (e.Reason == AgentFull || e.Reason == Turn) {
+		parts = append(parts, e.above())
+	}
+	if e.Position > 0 {
+		parts = append(parts, fmt.Sprintf("position %d of %d", e.Position, e.Waiting))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (e *Explanation) cause() string {
+	for i := range e.Checks {
+		if c := &e.Checks[i]; !c.OK && c.reason() == e.Reason {
+			return c.sentence()
+		}
+	}
+	if e.Reason == Turn {
+		return fmt.Sprintf("queue %s: has room, waits for its turn", e.Queue)
+	}
+	return e.Facts[0]
+}
+
+func (e *Explanation) above() string {
+	return fmt.Sprintf("%d waiting in queues of higher priority go first", e.Above)
+}
+
+func (c *Check) reason() Reason {
+	if c.Resource == "" {
+		return [...]Reason{QueueFull, AgentFull, ProjectFull, OrganizationFull}[c.Kind]
+	}
+	return [...]Reason{QueueQuota, AgentQuota, ProjectQuota, OrganizationQuota}[c.Kind]
+}
+
+func (c *Check) sentence() string {
+	if c.Resource == "" {
+		return fmt.Sprintf("%s %s: %d/%d operations running", c.Kind, c.Name, c.Used, c.Limit)
+	}
+	return fmt.Sprintf("%s %s: %s %s/%s used, needs %s", c.Kind, c.Name, c.Resource,
+		FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), FormatAmount(c.Resource, c.Need))
+}
+
+// checks lists the bounds on a path that concern a pod.
+func (l *Ledger) checks(p *pod, at path) []Check {
+	var checks []Check
+	add := func(n *limitNode, d dim, amount int64) {
+		bound := n.bound(d)
+		if bound < 0 {
+			return
+		}
+		c := Check{Kind: n.kind, Name: n.name, Resource: l.dims.names[d], Used: n.taken(d), Limit: bound, Need: amount}
+		if p.state.Holds() {
+			c.OK = !n.over(d)
+		} else {
+			c.OK = n.free(d) >= amount
+		}
+		checks = append(checks, c)
+	}
+	for _, n := range at {
+		if n == nil {
+			continue
+		}
+		if p.state.Holds() || p.op.holders() == 0 {
+			add(n, seats, 1)
+		}
+		for _, want := range p.vec.needs {
+			add(n, want.dim, want.amount)
+		}
+	}
+	return checks
+}
+
+// closed says why a queue admits nothing whatever its room; the sentence is empty if it is open.
+func (q *queue) closed() (Reason, string) {
+	switch {
+	case !q.exists:
+		return QueueNotFound, fmt.Sprintf("queue %s does not exist; create it or name another queue", q.name)
+	case !q.agent.exists:
+		return AgentNotFound, fmt.Sprintf("agent %s of queue %s does not exist; create it or give the queue another agent", q.agent.name, q.name)
+	case q.config.Paused:
+		return QueuePaused, fmt.Sprintf("queue %s is paused; it admits again when its state is Open", q.name)
+	}
+	return "", ""
+}
+
+func suspension(p *pod) string {
+	switch {
+	case p.state != Suspended:
+		return ""
+	case p.reason == "":
+		return "in back-off"
+	}
+	return "in back-off: " + p.reason
+}
+
+// impossible is the sentence for a pod that asks more than a bound on its path allows in all.
+func (l *Ledger) impossible(p *pod, at path) string {
+	for _, n := range at {
+		if n == nil {
+			continue
+		}
+		if p.op.holders() == 0 && n.bound(seats) == 0 {
+			return fmt.Sprintf("%s %s admits no operations: its concurrency is 0; raise it", n.kind, n.name)
+		}
+		for _, want := range p.vec.needs {
+			if bound := n.bound(want.dim); bound >= 0 && want.amount > bound {
+				name := l.dims.names[want.dim]
+				return fmt.Sprintf("asks %s %s but %s %s allows at most %s in all; lower the request or raise the quota",
+					name, FormatAmount(name, want.amount), n.kind, n.name, FormatAmount(name, bound))
+			}
+		}
+	}
+	return ""
+}
+
+// position counts the waiting pods of a queue that can ever fit, and where among them this one is.
+func (q *queue) position(p *pod) (position, waiting int) {
+	for s := range q.shapes {
+		if s.never {
+			continue
+		}
+		waiting += s.pods.len()
+		switch {
+		case s.seated == p.shape.seated:
+			position += s.pods.before(p)
+		case s.seated:
+			position += s.pods.len()
+		}
+	}
+	return position + 1, waiting
+}
+
+// pendingAbove counts the operations that wait in the queues of the same agent on higher levels.
+func (q *queue) pendingAbove() int {
+	if q.level == nil {
+		return 0
+	}
+	count := 0
+	for priority, v := range q.agent.levels {
+		if priority > q.config.Level {
+			count += v.pending
+		}
+	}
+	return count
+}

@@ -1,0 +1,239 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// CheckInvariants recomputes everything from the pods and compares it with what is kept. It walks all
+// pods; the error names each difference.
+func (l *Ledger) CheckInvariants() error {
+	c := checker{Ledger: l, used: map[*limitNode][]total{}, counts: map[*queue]counts{}, waiting: map[*shape]int{}}
+	c.pods()
+	c.nodes()
+	c.queuesAndLevels()
+	c.shapesAndGates()
+	return errors.Join(c.found...)
+}
+
+type checker struct {
+	*Ledger
+	used    map[*limitNode][]total
+	counts  map[*queue]counts
+	waiting map[*shape]int
+	found   []error
+}
+
+func (c *checker) want(ok bool, format string, args ...any) {
+	if !ok {
+		c.found = append(c.found, fmt.Errorf(format, args...))
+	}
+}
+
+func (c *checker) charge(at path, d dim, amount int64) {
+	for _, n := range at {
+		if n == nil {
+			continue
+		}
+		for int(d) >= len(c.used[n]) {
+			c.used[n] = append(c.used[n], total{})
+		}
+		c.used[n][d] = c.used[n][d].plus(total{lo: uint64(amount)})
+	}
+}
+
+func (c *checker) pods() {
+	byState := map[*operation]map[State]int32{}
+	for uid, p := range c.Ledger.pods {
+		c.want(uid == p.uid, "pod %s is filed as %s", p.uid, uid)
+		c.want(c.operations[p.op.operationKey] == p.op, "pod %s: its operation %s is not known", uid, p.op.name)
+		c.want(c.queues[p.op.queue.name] == p.op.queue, "pod %s: its queue %s is not known", uid, p.op.queue.name)
+		c.want(p.project == nil || c.projects[p.project.name] == p.project, "pod %s: its project is not known", uid)
+		if byState[p.op] == nil {
+			byState[p.op] = map[State]int32{}
+		}
+		byState[p.op][p.state]++
+		c.want((p.state == Waiting) == (p.shape != nil), "pod %s is %s and its shape is %v", uid, p.state, p.shape)
+		if p.shape != nil {
+			key := shapeKey{p.op.queue, p.project, p.vec, p.op.holders() > 0}
+			c.want(p.shape.shapeKey == key && c.shapes[key] == p.shape, "pod %s is in the wrong shape", uid)
+			c.waiting[p.shape]++
+		}
+		if p.state.Holds() {
+			for _, want := range p.vec.needs {
+				c.charge(pathOf(p.op.queue, p.project), want.dim, want.amount)
+			}
+		}
+	}
+	for _, op := range c.operations {
+		have := byState[op]
+		c.want(have[Waiting] == op.waits && have[Suspended] == op.suspended && have[Admitted] == op.admitted && have[Running] == op.running,
+			"operation %s counts %d waiting, %d suspended, %d admitted, %d running and has %v", op.name, op.waits, op.suspended, op.admitted, op.running, have)
+		listed := int32(0)
+		for p := op.waiting; p != nil; p = p.following {
+			listed++
+		}
+		c.want(listed == op.waits, "operation %s lists %d of %d waiting pods", op.name, listed, op.waits)
+		n := c.counts[op.queue]
+		switch {
+		case op.holders() > 0:
+			c.charge(pathOf(op.queue, op.seatProject), seats, 1)
+			n.admitted++
+			if op.running > 0 {
+				n.running++
+			}
+		case op.waits > 0:
+			n.pending++
+		default:
+			n.suspended++
+		}
+		c.counts[op.queue] = n
+	}
+}
+
+func (c *checker) nodes() {
+	check := func(n *limitNode) {
+		for d := range max(len(n.used), len(c.used[n])) {
+			want := total{}
+			if d < len(c.used[n]) {
+				want = c.used[n][d]
+			}
+			c.want(n.usage(dim(d)) == want, "%s %s: %v of %q is charged and %v is held",
+				n.kind, n.name, n.usage(dim(d)), c.dims.names[d], want)
+		}
+	}
+	for _, q := range c.queues {
+		check(&q.limitNode)
+	}
+	for _, a := range c.agents {
+		check(&a.limitNode)
+	}
+	for _, p := range c.projects {
+		check(&p.limitNode)
+	}
+	for _, o := range c.organizations {
+		check(&o.limitNode)
+	}
+}
+
+func (c *checker) queuesAndLevels() {
+	for _, q := range c.queues {
+		c.want(q.counts == c.counts[q], "queue %s counts %+v operations and has %+v", q.name, q.counts, c.counts[q])
+		c.want(q.exists || q.refs > 0, "queue %s is kept for nothing", q.name)
+		c.want(q.open == (q.exists && !q.config.Paused && q.agent.exists), "queue %s: open is %v", q.name, q.open)
+		c.want((q.level != nil) == q.exists, "queue %s: its level is %v", q.name, q.level)
+		for _, p := range q.fresh {
+			c.want(!p.stale && p.key == q.key(), "queue %s: a fresh park has an old key", q.name)
+		}
+		var head *shape
+		for s := range q.shapes {
+			if q.open && !s.never && (head == nil || shapeBefore(s, head)) {
+				head = s
+			}
+		}
+		if q.config.Strategy == StrictFIFO {
+			c.want(q.exposed == head, "queue %s: the exposed shape is not the head's", q.name)
+		}
+	}
+	for _, a := range c.agents {
+		for priority, v := range a.levels {
+			largest, pending := int64(1), 0
+			for q := range v.queues {
+				c.want(q.level == v && q.config.Level == priority && q.agent == a, "queue %s is in the wrong level", q.name)
+				largest = max(largest, q.bound(seats))
+				pending += q.counts.pending
+			}
+			c.want(v.largest == largest && v.pending == pending, "agent %s, level %d: weight %d, pending %d; should be %d, %d",
+				a.name, priority, v.largest, v.pending, largest, pending)
+		}
+	}
+}
+
+func (c *checker) shapesAndGates() {
+	gates := map[*gate]bool{}
+	standing := 0
+	for _, s := range c.shapes {
+		q := s.queue
+		c.want(s.pods.len() == c.waiting[s] && s.pods.len() > 0, "a shape of queue %s has %d pods of %d", q.name, s.pods.len(), c.waiting[s])
+		checkTree(c, "pods", &s.pods)
+		c.want(s.never == s.neverFits(), "a shape of queue %s: never is %v", q.name, s.never)
+		competes := q.open && !s.never
+		c.want(s.inLine == (competes && q.config.Strategy == StrictFIFO), "a shape of queue %s: inLine is %v", q.name, s.inLine)
+		if q.config.Strategy == StrictFIFO {
+			competes = competes && q.exposed == s
+		}
+		c.want((s.park != nil) == competes, "a shape of queue %s: competes is %v", q.name, competes)
+		if s.park == nil {
+			continue
+		}
+		standing++
+		g := s.park.gate
+		gates[g] = true
+		c.want(q.parks[g] == s.park, "queue %s does not know a park", q.name)
+		c.want(s.link.need == g.need(s), "a shape of queue %s needs %d at its gate, not %d", q.name, g.need(s), s.link.need)
+		if g.node != nil {
+			c.want(slices.Contains(pathSlice(s), g.node), "a shape of queue %s stands at %s %s, which is not on its path", q.name, g.node.kind, g.node.name)
+			c.want(g.need(s) > 0, "a shape of queue %s stands at a gate of which it needs nothing", q.name)
+		}
+	}
+	for g := range maps.Keys(gates) {
+		checkTree(c, "parks", &g.parks)
+		for p := range g.parks.all {
+			standing -= p.shapes.len()
+			checkTree(c, "shapes of a park", &p.shapes)
+			list := p.queue.fresh
+			if p.stale {
+				list = g.stale
+			}
+			c.want(p.at < len(list) && list[p.at] == p, "a park of queue %s is not in its list", p.queue.name)
+			c.want(p.link.need == p.shapes.low(), "a park of queue %s needs %d, not %d", p.queue.name, p.shapes.low(), p.link.need)
+		}
+		if !g.dirty {
+			c.want((g.offer != nil) == (g.parks.low() <= g.free()), "a gate with room %d for %d offers %v", g.free(), g.parks.low(), g.offer)
+		}
+	}
+	c.want(standing == 0, "%d more shapes stand at gates than gates know", standing)
+	checkTree(c, "open gates", &c.open)
+}
+
+func pathSlice(s *shape) []*limitNode {
+	at := pathOf(s.queue, s.project)
+	return at[:]
+}
+
+// checkTree compares what a tree keeps of its subtrees with what it has.
+func checkTree[T any](c *checker, what string, t *tree[T]) {
+	if t.root == nil {
+		c.want(t.first == nil, "%s: an empty tree has a first item", what)
+		return
+	}
+	c.want(t.root.up == nil, "%s: the root has a parent", what)
+	var walk func(n *node[T])
+	var last *node[T]
+	walk = func(n *node[T]) {
+		size, low := uint32(1), n.need
+		for _, child := range []*node[T]{n.left, n.right} {
+			if child != nil {
+				size += child.size
+				low = min(low, child.low)
+				c.want(child.up == n && child.weight >= n.weight, "%s: a node hangs wrong", what)
+			}
+		}
+		c.want(n.size == size && n.low == low, "%s: a subtree counts size %d, low %d; has %d, %d", what, n.size, n.low, size, low)
+		if n.left != nil {
+			walk(n.left)
+		}
+		if last == nil {
+			c.want(t.first == n, "%s: the first item is another", what)
+		} else {
+			c.want(t.less(last.item, n.item), "%s: out of order", what)
+		}
+		last = n
+		if n.right != nil {
+			walk(n.right)
+		}
+	}
+	walk(t.root)
+}

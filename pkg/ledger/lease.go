@@ -1,0 +1,80 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Revalidate says whether the charge of an admitted pod still stands under the limits of now; the
+// error is the sentence for people. A pod that runs stays whatever the limits say.
+func (l *Ledger) Revalidate(uid string) error {
+	p := l.pods[uid]
+	if p == nil || !p.state.Holds() {
+		return fmt.Errorf("pod %s holds no room: it must be admitted before it is placed", uid)
+	}
+	if p.state == Running {
+		return nil
+	}
+	q := p.op.queue
+	if _, sentence := q.closed(); sentence != "" {
+		return errors.New(sentence)
+	}
+	for _, n := range pathOf(q, p.project) {
+		if n == nil {
+			continue
+		}
+		if p.op.running == 0 && n.over(seats) {
+			return l.overError(n, seats)
+		}
+		for _, want := range p.vec.needs {
+			if n.over(want.dim) {
+				return l.overError(n, want.dim)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) overError(n *limitNode, d dim) error {
+	used, bound := n.taken(d), n.bound(d)
+	if d == seats {
+		return fmt.Errorf("%s %s: %d operations hold a seat and its concurrency is now %d; the pod waits again", n.kind, n.name, used, bound)
+	}
+	name := l.dims.names[d]
+	return fmt.Errorf("%s %s: %s of %s is charged and its quota is now %s; the pod waits again",
+		n.kind, n.name, FormatAmount(name, used), name, FormatAmount(name, bound))
+}
+
+// Contended says whether others wait for room that this pod would give back with its charge. It
+// speaks of what the last Admit left waiting.
+func (l *Ledger) Contended(uid string) bool {
+	p := l.pods[uid]
+	if p == nil || !p.state.Holds() {
+		return false
+	}
+	for _, n := range pathOf(p.op.queue, p.op.seatProject) {
+		if n != nil && p.op.holders() == 1 && n.crowded(seats) {
+			return true
+		}
+	}
+	for _, n := range pathOf(p.op.queue, p.project) {
+		if n == nil {
+			continue
+		}
+		for _, want := range p.vec.needs {
+			if n.crowded(want.dim) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// crowded says whether shapes stand at the gate of a dimension and none of them has room.
+func (n *limitNode) crowded(d dim) bool {
+	if int(d) >= len(n.gates) || n.gates[d] == nil {
+		return false
+	}
+	g := n.gates[d]
+	return g.parks.root != nil && g.parks.low() > g.free()
+}

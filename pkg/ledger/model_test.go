@@ -1,0 +1,380 @@
+package ledger
+
+import (
+	"cmp"
+	"maps"
+	"math/big"
+	"slices"
+)
+
+// model is the ledger written the naive way: maps and full scans, nothing kept that can be counted.
+type model struct {
+	queues        map[string]*modelQueue
+	agents        map[string]Limits
+	projects      map[string]*modelProject
+	organizations map[string]Limits
+	pods          map[string]*modelPod
+	seats         map[modelOperation]string // operations that hold a seat, and the project it is charged to
+}
+
+type modelQueue struct {
+	QueueConfig
+	exists bool
+	linked bool // ever set, so that it has an agent
+}
+
+type modelProject struct {
+	organization string
+	limits       Limits
+	exists       bool
+}
+
+type modelOperation struct{ queue, name string }
+
+type modelPod struct {
+	Pod
+	state State
+}
+
+type modelNode struct {
+	kind Kind
+	name string
+}
+
+func newModel() *model {
+	return &model{
+		queues:        map[string]*modelQueue{},
+		agents:        map[string]Limits{},
+		projects:      map[string]*modelProject{},
+		organizations: map[string]Limits{},
+		pods:          map[string]*modelPod{},
+		seats:         map[modelOperation]string{},
+	}
+}
+
+func (p *modelPod) op() modelOperation {
+	name := p.Operation
+	if name == "" {
+		name = p.UID
+	}
+	return modelOperation{p.Queue, name}
+}
+
+func (m *model) setQueue(name string, c QueueConfig) {
+	m.queues[name] = &modelQueue{QueueConfig: c, exists: true, linked: true}
+}
+
+func (m *model) deleteQueue(name string) {
+	if q := m.queues[name]; q != nil {
+		q.exists = false
+	}
+}
+
+func (m *model) setProject(name, organization string, limits Limits) {
+	m.projects[name] = &modelProject{organization, limits, true}
+}
+
+func (m *model) deleteProject(name string) {
+	if p := m.projects[name]; p != nil {
+		p.exists = false
+	}
+}
+
+// settle forgets what nobody names any more and keeps the seats in step with the pods.
+func (m *model) settle() {
+	held := map[modelOperation]bool{}
+	for _, p := range m.pods {
+		if p.state.Holds() {
+			held[p.op()] = true
+		}
+	}
+	for op := range m.seats {
+		if !held[op] {
+			delete(m.seats, op)
+		}
+	}
+	for name, q := range m.queues {
+		named := false
+		for _, p := range m.pods {
+			named = named || p.Queue == name
+		}
+		if !q.exists && !named {
+			delete(m.queues, name)
+		}
+	}
+	for name, project := range m.projects {
+		named := false
+		for _, p := range m.pods {
+			named = named || p.Project == name
+		}
+		for _, charged := range m.seats {
+			named = named || charged == name
+		}
+		if !project.exists && !named {
+			delete(m.projects, name)
+		}
+	}
+}
+
+func (m *model) enter(p Pod) {
+	old := m.pods[p.UID]
+	switch {
+	case old == nil:
+		m.pods[p.UID] = &modelPod{p, Waiting}
+	case old.state.Holds():
+	case !samePod(old.Pod, p):
+		m.pods[p.UID] = &modelPod{p, Waiting}
+	}
+}
+
+func samePod(a, b Pod) bool {
+	return sameCharge(a, b) && a.Priority == b.Priority && a.Created == b.Created
+}
+
+func sameCharge(a, b Pod) bool {
+	return (&modelPod{Pod: a}).op() == (&modelPod{Pod: b}).op() && a.Project == b.Project && maps.Equal(a.Requests, b.Requests)
+}
+
+func (m *model) charge(p Pod) {
+	old := m.pods[p.UID]
+	if old != nil && old.state.Holds() && sameCharge(old.Pod, p) {
+		old.state = Running
+		return
+	}
+	if old != nil {
+		queue, project := m.queues[old.Queue], m.projects[old.Project]
+		m.remove(p.UID)
+		if queue != nil {
+			m.queues[old.Queue] = queue
+		}
+		if project != nil {
+			m.projects[old.Project] = project
+		}
+	}
+	m.pods[p.UID] = &modelPod{p, Waiting}
+	m.hold(m.pods[p.UID], Running)
+}
+
+func (m *model) hold(p *modelPod, s State) {
+	p.state = s
+	if _, seated := m.seats[p.op()]; !seated {
+		m.seats[p.op()] = p.Project
+	}
+}
+
+func (m *model) giveBack(uid string) {
+	if p := m.pods[uid]; p != nil && p.state == Admitted {
+		p.state = Waiting
+	}
+}
+
+func (m *model) suspend(uid string) {
+	if p := m.pods[uid]; p != nil && p.state != Running {
+		p.state = Suspended
+	}
+}
+
+func (m *model) resume(uid string) {
+	if p := m.pods[uid]; p != nil && p.state == Suspended {
+		p.state = Waiting
+	}
+}
+
+func (m *model) remove(uid string) {
+	delete(m.pods, uid)
+	m.settle()
+}
+
+// path is the nodes of a pod of this queue and project.
+func (m *model) path(queue, project string) []modelNode {
+	at := []modelNode{{Queue, queue}}
+	if q := m.queues[queue]; q != nil && q.linked {
+		at = append(at, modelNode{Agent, q.Agent})
+	}
+	if project != "" {
+		at = append(at, modelNode{Project, project})
+		if p := m.projects[project]; p != nil && p.organization != "" {
+			at = append(at, modelNode{Organization, p.organization})
+		}
+	}
+	return at
+}
+
+func (m *model) limits(n modelNode) Limits {
+	unlimited := Limits{Seats: Unlimited}
+	switch n.kind {
+	case Queue:
+		if q := m.queues[n.name]; q != nil && q.exists {
+			return q.Limits
+		}
+	case Agent:
+		if limits, ok := m.agents[n.name]; ok {
+			return limits
+		}
+	case Project:
+		if p := m.projects[n.name]; p != nil && p.exists {
+			return p.limits
+		}
+	case Organization:
+		if limits, ok := m.organizations[n.name]; ok {
+			return limits
+		}
+	}
+	return unlimited
+}
+
+func (m *model) seatsOf(n modelNode) int64 {
+	count := int64(0)
+	for op, project := range m.seats {
+		if slices.Contains(m.path(op.queue, project), n) {
+			count++
+		}
+	}
+	return count
+}
+
+func (m *model) usageOf(n modelNode, resource string) *big.Int {
+	sum := new(big.Int)
+	for _, p := range m.pods {
+		if p.state.Holds() && slices.Contains(m.path(p.Queue, p.Project), n) {
+			sum.Add(sum, big.NewInt(max(p.Requests[resource], 0)))
+		}
+	}
+	return sum
+}
+
+func (m *model) seated(p *modelPod) bool {
+	_, ok := m.seats[p.op()]
+	return ok
+}
+
+func (m *model) neverFits(p *modelPod) bool {
+	for _, n := range m.path(p.Queue, p.Project) {
+		limits := m.limits(n)
+		if !m.seated(p) && limits.Seats == 0 {
+			return true
+		}
+		for resource, want := range p.Requests {
+			if bound, ok := limits.Resources[resource]; ok && bound >= 0 && want > bound && want > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (m *model) fits(p *modelPod) bool {
+	for _, n := range m.path(p.Queue, p.Project) {
+		limits := m.limits(n)
+		if !m.seated(p) && limits.Seats >= 0 && m.seatsOf(n) >= limits.Seats {
+			return false
+		}
+		for resource, want := range p.Requests {
+			bound, ok := limits.Resources[resource]
+			if !ok || bound < 0 || want <= 0 {
+				continue
+			}
+			sum := m.usageOf(n, resource)
+			if sum.Add(sum, big.NewInt(want)).Cmp(big.NewInt(bound)) > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// line is the pods of a queue that wait and can ever fit, in order.
+func (m *model) line(queue string) []*modelPod {
+	var line []*modelPod
+	for _, p := range m.pods {
+		if p.Queue == queue && p.state == Waiting && !m.neverFits(p) {
+			line = append(line, p)
+		}
+	}
+	slices.SortFunc(line, func(a, b *modelPod) int {
+		if sa, sb := m.seated(a), m.seated(b); sa != sb {
+			if sa {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Created, b.Created), cmp.Compare(a.UID, b.UID))
+	})
+	return line
+}
+
+func (m *model) opens(name string) bool {
+	q := m.queues[name]
+	if q == nil || !q.exists || q.Paused {
+		return false
+	}
+	_, ok := m.agents[q.Agent]
+	return ok
+}
+
+// candidate is the pod that a queue would admit next, or nil.
+func (m *model) candidate(queue string) *modelPod {
+	if !m.opens(queue) {
+		return nil
+	}
+	line := m.line(queue)
+	if m.queues[queue].Strategy == StrictFIFO && len(line) > 0 {
+		line = line[:1]
+	}
+	for _, p := range line {
+		if m.fits(p) {
+			return p
+		}
+	}
+	return nil
+}
+
+func (m *model) weight(queue string) int64 {
+	q := m.queues[queue]
+	if q.Limits.Seats >= 0 {
+		return max(q.Limits.Seats, 1)
+	}
+	largest := int64(1)
+	for _, other := range m.queues {
+		if other.exists && other.Agent == q.Agent && other.Level == q.Level {
+			largest = max(largest, other.Limits.Seats)
+		}
+	}
+	return largest
+}
+
+func (m *model) queueBefore(a, b string) bool {
+	qa, qb := m.queues[a], m.queues[b]
+	if qa.Level != qb.Level {
+		return qa.Level > qb.Level
+	}
+	sa, sb := m.seatsOf(modelNode{Queue, a})*m.weight(b), m.seatsOf(modelNode{Queue, b})*m.weight(a)
+	if sa != sb {
+		return sa < sb
+	}
+	return a < b
+}
+
+func (m *model) next() *modelPod {
+	var best *modelPod
+	for name := range m.queues {
+		p := m.candidate(name)
+		if p != nil && (best == nil || m.queueBefore(name, best.Queue)) {
+			best = p
+		}
+	}
+	return best
+}
+
+func (m *model) admit(max int) []string {
+	var admitted []string
+	for max <= 0 || len(admitted) < max {
+		p := m.next()
+		if p == nil {
+			break
+		}
+		m.hold(p, Admitted)
+		admitted = append(admitted, p.UID)
+	}
+	return admitted
+}

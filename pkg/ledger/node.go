@@ -1,0 +1,169 @@
+package ledger
+
+import "math"
+
+// limitNode is one place where room is limited: a queue, an agent, a project or an organization.
+type limitNode struct {
+	kind   Kind
+	name   string
+	exists bool    // false: named by others, not set
+	bounds []int64 // by dimension; missing or negative: unlimited
+	used   []total // by dimension
+	gates  []*gate // by dimension; nil where nothing was ever refused
+}
+
+func (n *limitNode) bound(d dim) int64 {
+	if int(d) < len(n.bounds) {
+		return n.bounds[d]
+	}
+	return Unlimited
+}
+
+func (n *limitNode) taken(d dim) int64 {
+	if int(d) < len(n.used) {
+		return n.used[d].value()
+	}
+	return 0
+}
+
+// free is how much more may be charged; negative where more is charged than the bound allows.
+func (n *limitNode) free(d dim) int64 {
+	bound := n.bound(d)
+	if bound < 0 {
+		return math.MaxInt64
+	}
+	return bound - n.taken(d)
+}
+
+// over says whether more is charged than the bound allows.
+func (n *limitNode) over(d dim) bool {
+	bound := n.bound(d)
+	return bound >= 0 && n.taken(d) > bound
+}
+
+// path is the nodes a pod is charged on, by kind; nil where there is none.
+type path [4]*limitNode
+
+func pathOf(q *queue, p *project) path {
+	at := path{Queue: &q.limitNode}
+	if q.agent != nil {
+		at[Agent] = &q.agent.limitNode
+	}
+	if p != nil {
+		at[Project] = &p.limitNode
+		if p.organization != nil {
+			at[Organization] = &p.organization.limitNode
+		}
+	}
+	return at
+}
+
+// agent serves queues.
+type agent struct {
+	limitNode
+	queues  map[*queue]struct{} // also deleted ones that still have pods
+	levels  map[int64]*level
+	changed bool // since Changed was last called
+}
+
+// level is the queues of an agent that share a priority.
+type level struct {
+	queues  map[*queue]struct{}
+	largest int64 // the largest finite concurrency, at least 1
+	pending int   // operations that wait
+}
+
+// project owns pods, over all queues.
+type project struct {
+	limitNode
+	organization *organization // also of a deleted project, while it has pods
+	shapes       map[*shape]struct{}
+	refs         int // pods and seats
+}
+
+// organization groups projects.
+type organization struct {
+	limitNode
+	projects map[*project]struct{}
+}
+
+// charge adds to what is used of a node. A negative amount frees.
+func (l *Ledger) charge(n *limitNode, d dim, amount int64) {
+	if amount >= 0 {
+		l.setUsed(n, d, n.usage(d).plus(total{lo: uint64(amount)}))
+	} else {
+		l.setUsed(n, d, n.usage(d).minus(total{lo: uint64(-amount)}))
+	}
+}
+
+func (n *limitNode) usage(d dim) total {
+	if int(d) < len(n.used) {
+		return n.used[d]
+	}
+	return total{}
+}
+
+func (l *Ledger) setUsed(n *limitNode, d dim, t total) {
+	for int(d) >= len(n.used) {
+		n.used = append(n.used, total{})
+	}
+	n.used[d] = t
+	if int(d) < len(n.gates) && n.gates[d] != nil {
+		l.roomChanged(n.gates[d])
+	}
+}
+
+// move takes all that is used of one node from another and gives it to a third, either of which may
+// be nil: what a queue holds is held of its agent, what a project holds of its organization.
+func (l *Ledger) move(what, from, to *limitNode) {
+	for d, t := range what.used {
+		if from != nil {
+			l.setUsed(from, dim(d), from.usage(dim(d)).minus(t))
+		}
+		if to != nil {
+			l.setUsed(to, dim(d), to.usage(dim(d)).plus(t))
+		}
+	}
+}
+
+// setLimits replaces the bounds of a node.
+func (l *Ledger) setLimits(n *limitNode, limits Limits) {
+	old := n.bounds
+	n.bounds = nil
+	if limits.Seats >= 0 {
+		n.setBound(seats, limits.Seats)
+	}
+	for name, bound := range limits.Resources {
+		if bound >= 0 {
+			n.setBound(l.dims.retain(name), bound)
+		}
+	}
+	for d := 1; d < len(old); d++ {
+		if old[d] >= 0 {
+			l.dims.release(dim(d))
+		}
+	}
+	for _, g := range n.gates {
+		if g != nil {
+			l.roomChanged(g)
+		}
+	}
+}
+
+func (n *limitNode) setBound(d dim, bound int64) {
+	for int(d) >= len(n.bounds) {
+		n.bounds = append(n.bounds, Unlimited)
+	}
+	n.bounds[d] = bound
+}
+
+// gateOf is the gate where shapes wait for a dimension of a node.
+func (l *Ledger) gateOf(n *limitNode, d dim) *gate {
+	for int(d) >= len(n.gates) {
+		n.gates = append(n.gates, nil)
+	}
+	if n.gates[d] == nil {
+		n.gates[d] = l.newGate(n, d)
+	}
+	return n.gates[d]
+}

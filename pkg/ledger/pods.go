@@ -1,0 +1,340 @@
+package ledger
+
+// pod is one known pod.
+type pod struct {
+	uid      string
+	op       *operation
+	project  *project // nil: none
+	vec      *vector
+	shape    *shape // while it waits
+	priority int64
+	created  int64
+	reason   string // while suspended
+	state    State
+	link     node[*pod] // in the shape
+	// The other waiting pods of its operation.
+	previous, following *pod
+}
+
+func podBefore(a, b *pod) bool {
+	switch {
+	case a.priority != b.priority:
+		return a.priority > b.priority
+	case a.created != b.created:
+		return a.created < b.created
+	}
+	return a.uid < b.uid
+}
+
+// operation is the pods of one operation in one queue: together they take one seat.
+type operation struct {
+	operationKey
+	waiting                             *pod // a list
+	waits, suspended, admitted, running int32
+	seatProject                         *project // whose seat it holds; nil: none or no seat
+}
+
+type operationKey struct {
+	queue *queue
+	name  string
+}
+
+// holders is how many of its pods hold room. While there are any, it has a seat.
+func (o *operation) holders() int32 { return o.admitted + o.running }
+
+func (o *operation) count(s State) *int32 {
+	switch s {
+	case Waiting:
+		return &o.waits
+	case Suspended:
+		return &o.suspended
+	case Admitted:
+		return &o.admitted
+	}
+	return &o.running
+}
+
+// Enter makes a pod wait. One that waits already is updated: it moves when anything about it
+// changed, and only then is its suspension over. One that holds room is left as it is.
+func (l *Ledger) Enter(given Pod) {
+	p := l.pods[given.UID]
+	switch {
+	case p == nil:
+		l.add(given, Waiting)
+	case p.state.Holds():
+	case !l.matches(p, &given) || p.priority != given.Priority || p.created != given.Created:
+		l.replace(p, given, Waiting)
+	}
+}
+
+// Charge makes a pod hold room, whatever the limits say: it is on a node.
+func (l *Ledger) Charge(given Pod) {
+	p := l.pods[given.UID]
+	switch {
+	case p == nil:
+		l.add(given, Running)
+	case !p.state.Holds() || !l.matches(p, &given):
+		l.replace(p, given, Running)
+	case p.state == Admitted:
+		l.setState(p, Running)
+	}
+}
+
+// Return takes the room of an admitted pod that does not run back. It waits again, where it waited.
+func (l *Ledger) Return(uid string) {
+	if p := l.pods[uid]; p != nil && p.state == Admitted {
+		l.release(p, Waiting)
+		l.wait(p)
+	}
+}
+
+// Suspend takes a pod out of the line, and its room back if it holds some and does not run yet, until
+// it is resumed. Until then it blocks nobody.
+func (l *Ledger) Suspend(uid, reason string) {
+	p := l.pods[uid]
+	if p == nil {
+		return
+	}
+	switch p.state {
+	case Running:
+		return
+	case Waiting:
+		l.stopWaiting(p)
+		l.setState(p, Suspended)
+	case Admitted:
+		l.release(p, Suspended)
+	}
+	p.reason = reason
+}
+
+// Resume lets a suspended pod wait again.
+func (l *Ledger) Resume(uid string) {
+	if p := l.pods[uid]; p != nil && p.state == Suspended {
+		p.reason = ""
+		l.setState(p, Waiting)
+		l.wait(p)
+	}
+}
+
+// Remove forgets a pod and frees what it held.
+func (l *Ledger) Remove(uid string) {
+	if p := l.pods[uid]; p != nil {
+		l.forget(p)
+	}
+}
+
+// State says where a pod stands.
+func (l *Ledger) State(uid string) State {
+	if p := l.pods[uid]; p != nil {
+		return p.state
+	}
+	return Unknown
+}
+
+// All yields every known pod, in no order.
+func (l *Ledger) All(yield func(uid string, s State) bool) {
+	for uid, p := range l.pods {
+		if !yield(uid, p.state) {
+			return
+		}
+	}
+}
+
+func (given *Pod) operation() string {
+	if given.Operation == "" {
+		return given.UID
+	}
+	return given.Operation
+}
+
+func (p *project) nameOrNone() string {
+	if p == nil {
+		return ""
+	}
+	return p.name
+}
+
+// matches says whether the pod is charged, or would be, for what is given.
+func (l *Ledger) matches(p *pod, given *Pod) bool {
+	if p.op.queue.name != given.Queue || p.op.name != given.operation() || p.project.nameOrNone() != given.Project {
+		return false
+	}
+	vec := l.vecs.retain(&l.dims, given.Requests)
+	l.vecs.release(&l.dims, vec)
+	return vec == p.vec
+}
+
+// replace forgets a pod and adds it as given. The queue and the project it leaves are kept until it is
+// added: a deleted one that it still names must not lose its agent or organization on the way.
+func (l *Ledger) replace(p *pod, given Pod, s State) {
+	q, project := p.op.queue, p.project
+	q.refs++
+	if project != nil {
+		project.refs++
+	}
+	l.forget(p)
+	l.add(given, s)
+	q.refs--
+	l.dropQueue(q)
+	l.releaseProject(project)
+}
+
+func (l *Ledger) add(given Pod, s State) {
+	q := l.queueNamed(given.Queue)
+	q.refs++
+	key := operationKey{q, given.operation()}
+	op := l.operations[key]
+	if op == nil {
+		op = &operation{operationKey: key}
+		l.operations[key] = op
+	}
+	p := &pod{
+		uid:      given.UID,
+		op:       op,
+		project:  l.retainProject(given.Project),
+		vec:      l.vecs.retain(&l.dims, given.Requests),
+		priority: given.Priority,
+		created:  given.Created,
+	}
+	p.link.item, p.link.weight = p, l.random()
+	l.pods[p.uid] = p
+	if s.Holds() {
+		l.hold(p, s)
+	} else {
+		l.setState(p, s)
+		l.wait(p)
+	}
+}
+
+func (l *Ledger) forget(p *pod) {
+	op := p.op
+	switch p.state {
+	case Waiting:
+		l.stopWaiting(p)
+		l.setState(p, Unknown)
+	case Suspended:
+		l.setState(p, Unknown)
+	default:
+		l.release(p, Unknown)
+	}
+	delete(l.pods, p.uid)
+	l.vecs.release(&l.dims, p.vec)
+	l.releaseProject(p.project)
+	if op.waits+op.suspended+op.holders() == 0 {
+		delete(l.operations, op.operationKey)
+	}
+	op.queue.refs--
+	l.dropQueue(op.queue)
+}
+
+// wait puts a pod of state Waiting into the line.
+func (l *Ledger) wait(p *pod) {
+	p.following = p.op.waiting
+	if p.following != nil {
+		p.following.previous = p
+	}
+	p.op.waiting = p
+	l.joinShape(p)
+}
+
+// stopWaiting takes it out.
+func (l *Ledger) stopWaiting(p *pod) {
+	l.leaveShape(p)
+	if p.previous == nil {
+		p.op.waiting = p.following
+	} else {
+		p.previous.following = p.following
+	}
+	if p.following != nil {
+		p.following.previous = p.previous
+	}
+	p.previous, p.following = nil, nil
+}
+
+// hold charges a pod that is not in the line, and a seat for its operation if it has none.
+func (l *Ledger) hold(p *pod, s State) {
+	op := p.op
+	seated := op.holders() > 0
+	l.setState(p, s)
+	l.chargeVector(p, 1)
+	if !seated {
+		op.seatProject = p.project
+		if p.project != nil {
+			p.project.refs++
+		}
+		l.chargeSeat(op, 1)
+	}
+}
+
+// release undoes hold.
+func (l *Ledger) release(p *pod, s State) {
+	op := p.op
+	l.setState(p, s)
+	l.chargeVector(p, -1)
+	if op.holders() == 0 {
+		l.chargeSeat(op, -1)
+		l.releaseProject(op.seatProject)
+		op.seatProject = nil
+	}
+}
+
+func (l *Ledger) chargeVector(p *pod, sign int64) {
+	if len(p.vec.needs) == 0 {
+		return
+	}
+	for _, n := range pathOf(p.op.queue, p.project) {
+		if n != nil {
+			for _, want := range p.vec.needs {
+				l.charge(n, want.dim, sign*want.amount)
+			}
+		}
+	}
+}
+
+// chargeSeat takes or frees an operation's seat. Its pods that wait now need none, or need one.
+func (l *Ledger) chargeSeat(op *operation, sign int64) {
+	for _, n := range pathOf(op.queue, op.seatProject) {
+		if n != nil {
+			l.charge(n, seats, sign)
+		}
+	}
+	l.rekey(op.queue)
+	for p := op.waiting; p != nil; p = p.following {
+		l.leaveShape(p)
+		l.joinShape(p)
+	}
+}
+
+// setState moves a pod between the counts of its operation, and the operation between those of its
+// queue.
+func (l *Ledger) setState(p *pod, s State) {
+	op := p.op
+	l.tally(op, -1)
+	if p.state != Unknown {
+		*op.count(p.state)--
+	}
+	p.state = s
+	if s != Unknown {
+		*op.count(s)++
+	}
+	l.tally(op, 1)
+	l.note(op.queue)
+}
+
+func (l *Ledger) tally(op *operation, sign int) {
+	q := op.queue
+	switch {
+	case op.holders() > 0:
+		q.counts.admitted += sign
+		if op.running > 0 {
+			q.counts.running += sign
+		}
+	case op.waits > 0:
+		q.counts.pending += sign
+		if q.level != nil {
+			q.level.pending += sign
+		}
+	case op.suspended > 0:
+		q.counts.suspended += sign
+	}
+}

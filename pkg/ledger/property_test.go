@@ -1,0 +1,334 @@
+package ledger
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// world runs one random history on the ledger and on the naive model.
+type world struct {
+	ledger *Ledger
+	model  *model
+	// mixed lets the pods of one operation be in different projects. A seat is then charged to the
+	// project of whoever came first, which a restart cannot know.
+	mixed bool
+}
+
+var resourceNames = []string{"cpu", "memory", "nvidia.com/gpu"}
+
+func drawLimits(t *rapid.T) Limits {
+	limits := Limits{Seats: rapid.SampledFrom([]int64{-1, -1, 0, 1, 2, 3, 5}).Draw(t, "seats"), Resources: map[string]int64{}}
+	for _, name := range resourceNames {
+		if rapid.IntRange(0, 3).Draw(t, name) == 0 {
+			limits.Resources[name] = rapid.SampledFrom([]int64{-1, 0, 1, 2, 4, 7, math.MaxInt64}).Draw(t, "bound")
+		}
+	}
+	return limits
+}
+
+func drawName(t *rapid.T, kind string, n int) string {
+	return fmt.Sprintf("%s%d", kind, rapid.IntRange(0, n-1).Draw(t, kind))
+}
+
+func drawUID(t *rapid.T) string { return drawName(t, "u", 24) }
+
+func (w *world) drawPod(t *rapid.T) Pod {
+	p := Pod{
+		UID:      drawUID(t),
+		Queue:    drawName(t, "q", 4),
+		Priority: rapid.Int64Range(0, 1).Draw(t, "priority"),
+		Created:  rapid.Int64Range(0, 3).Draw(t, "created"),
+		Requests: map[string]int64{},
+	}
+	if rapid.Bool().Draw(t, "has project") {
+		p.Project = drawName(t, "p", 3)
+	}
+	if rapid.Bool().Draw(t, "shares its operation") {
+		p.Operation = drawName(t, "op", 3)
+		if !w.mixed {
+			p.Operation += p.Project
+		}
+	}
+	for _, name := range resourceNames {
+		if rapid.IntRange(0, 2).Draw(t, name) == 0 {
+			p.Requests[name] = rapid.SampledFrom([]int64{-3, 0, 1, 1, 2, 3, 8, math.MaxInt64}).Draw(t, "request")
+		}
+	}
+	return p
+}
+
+func (w *world) actions() map[string]func(*rapid.T) {
+	l, m := w.ledger, w.model
+	enter := func(t *rapid.T) {
+		p := w.drawPod(t)
+		l.Enter(p)
+		m.enter(p)
+	}
+	admit := func(t *rapid.T) { w.admit(t, rapid.IntRange(0, 3).Draw(t, "max")) }
+	remove := func(t *rapid.T) {
+		uid := drawUID(t)
+		l.Remove(uid)
+		m.remove(uid)
+	}
+	setQueue := func(t *rapid.T) {
+		name := drawName(t, "q", 4)
+		c := QueueConfig{
+			Agent:    drawName(t, "a", 2),
+			Level:    rapid.SampledFrom([]int64{1, 2, HighestLevel}).Draw(t, "level"),
+			Limits:   drawLimits(t),
+			Strategy: rapid.SampledFrom([]Strategy{BestEffortFIFO, BestEffortFIFO, StrictFIFO}).Draw(t, "strategy"),
+			Paused:   rapid.IntRange(0, 5).Draw(t, "paused") == 0,
+		}
+		l.SetQueue(name, c)
+		m.setQueue(name, c)
+	}
+	setAgent := func(t *rapid.T) {
+		name, limits := drawName(t, "a", 2), drawLimits(t)
+		l.SetAgent(name, limits)
+		m.agents[name] = limits
+	}
+	return map[string]func(*rapid.T){
+		"enter":  enter,
+		"enter2": enter,
+		"enter3": enter,
+		"admit":  admit,
+		"admit2": admit,
+		"remove": remove,
+		"charge": func(t *rapid.T) {
+			p := w.drawPod(t)
+			l.Charge(p)
+			m.charge(p)
+		},
+		"confirm": func(t *rapid.T) {
+			if p := m.pods[drawUID(t)]; p != nil {
+				given := p.Pod
+				l.Charge(given)
+				m.charge(given)
+			}
+		},
+		"enter again": func(t *rapid.T) {
+			if p := m.pods[drawUID(t)]; p != nil {
+				l.Enter(p.Pod)
+				m.enter(p.Pod)
+			}
+		},
+		"return": func(t *rapid.T) {
+			uid := drawUID(t)
+			l.Return(uid)
+			m.giveBack(uid)
+		},
+		"suspend": func(t *rapid.T) {
+			uid := drawUID(t)
+			l.Suspend(uid, "no node fits")
+			m.suspend(uid)
+		},
+		"resume": func(t *rapid.T) {
+			uid := drawUID(t)
+			l.Resume(uid)
+			m.resume(uid)
+		},
+		"set queue":  setQueue,
+		"set queue2": setQueue,
+		"delete queue": func(t *rapid.T) {
+			name := drawName(t, "q", 4)
+			l.DeleteQueue(name)
+			m.deleteQueue(name)
+		},
+		"set agent":  setAgent,
+		"set agent2": setAgent,
+		"delete agent": func(t *rapid.T) {
+			name := drawName(t, "a", 2)
+			l.DeleteAgent(name)
+			delete(m.agents, name)
+		},
+		"set project": func(t *rapid.T) {
+			name, limits := drawName(t, "p", 3), drawLimits(t)
+			organization := rapid.SampledFrom([]string{"", "o0", "o1"}).Draw(t, "organization")
+			l.SetProject(name, organization, limits)
+			m.setProject(name, organization, limits)
+		},
+		"delete project": func(t *rapid.T) {
+			name := drawName(t, "p", 3)
+			l.DeleteProject(name)
+			m.deleteProject(name)
+		},
+		"set organization": func(t *rapid.T) {
+			name, limits := drawName(t, "o", 2), drawLimits(t)
+			l.SetOrganization(name, limits)
+			m.organizations[name] = limits
+		},
+		"delete organization": func(t *rapid.T) {
+			name := drawName(t, "o", 2)
+			l.DeleteOrganization(name)
+			delete(m.organizations, name)
+		},
+		"": w.check,
+	}
+}
+
+// admit asks both for the same admissions and watches the invariants that an admission must keep.
+func (w *world) admit(t *rapid.T, max int) {
+	over := map[modelNode]map[string]bool{}
+	for _, n := range w.nodes() {
+		over[n] = w.overLimit(n)
+	}
+	var got []string
+	for _, a := range w.ledger.Admit(max) {
+		got = append(got, a.UID)
+	}
+	want := w.model.admit(max)
+	require.Equal(t, want, got, "admissions in order")
+	for _, n := range w.nodes() {
+		for what := range w.overLimit(n) {
+			require.True(t, over[n][what], "%s %s went over its limit of %q through an admission", n.kind, n.name, what)
+		}
+	}
+	if max <= 0 {
+		require.Nil(t, w.model.next(), "room is idle and a waiter eligible")
+	}
+}
+
+// overLimit is the dimensions of a node that hold more than they may.
+func (w *world) overLimit(n modelNode) map[string]bool {
+	over := map[string]bool{}
+	held, resources, _ := w.ledger.NodeUsage(n.kind, n.name)
+	limits := w.model.limits(n)
+	if limits.Seats >= 0 && held > limits.Seats {
+		over[""] = true
+	}
+	for name, bound := range limits.Resources {
+		if bound >= 0 && resources[name] > bound {
+			over[name] = true
+		}
+	}
+	return over
+}
+
+func (w *world) nodes() []modelNode {
+	var nodes []modelNode
+	for i := range 4 {
+		nodes = append(nodes, modelNode{Queue, fmt.Sprintf("q%d", i)}, modelNode{Agent, fmt.Sprintf("a%d", i)},
+			modelNode{Project, fmt.Sprintf("p%d", i)}, modelNode{Organization, fmt.Sprintf("o%d", i)})
+	}
+	return nodes
+}
+
+// check compares all that can be seen of the ledger with the model.
+func (w *world) check(t *rapid.T) {
+	w.model.settle()
+	require.NoError(t, w.ledger.CheckInvariants())
+	require.Equal(t, len(w.model.pods), len(w.ledger.pods))
+	for uid, p := range w.model.pods {
+		require.Equal(t, p.state, w.ledger.State(uid), "state of %s", uid)
+	}
+	for _, n := range w.nodes() {
+		held, resources, _ := w.ledger.NodeUsage(n.kind, n.name)
+		require.Equal(t, w.model.seatsOf(n), held, "seats of %s %s", n.kind, n.name)
+		for _, name := range resourceNames {
+			sum := w.model.usageOf(n, name)
+			want := int64(math.MaxInt64)
+			if sum.IsInt64() {
+				want = sum.Int64()
+			}
+			require.Equal(t, want, resources[name], "%s of %s %s", name, n.kind, n.name)
+		}
+	}
+	w.checkExplanations(t)
+}
+
+func (w *world) checkExplanations(t *rapid.T) {
+	for uid, p := range w.model.pods {
+		e, ok := w.ledger.Explain(uid)
+		require.True(t, ok)
+		require.NotEmpty(t, e.Message())
+		if p.state != Waiting {
+			require.Zero(t, e.Position)
+			continue
+		}
+		line := w.model.line(p.Queue)
+		at := slices.Index(line, p)
+		require.Equal(t, at+1, e.Position, "position of %s", uid)
+		if at >= 0 {
+			require.Equal(t, len(line), e.Waiting)
+		}
+		require.Equal(t, w.model.opens(p.Queue) && w.model.neverFits(p), e.Reason == NeverFits, "%s: %s", uid, e.Reason)
+		fails := slices.ContainsFunc(e.Checks, func(c Check) bool { return !c.OK })
+		require.Equal(t, !w.model.fits(p), fails, "%s: %v", uid, e.Checks)
+		strict := w.model.opens(p.Queue) && w.model.queues[p.Queue].Strategy == StrictFIFO
+		turn := w.model.opens(p.Queue) && w.model.fits(p) && at >= 0 && (at == 0 || !strict)
+		require.Equal(t, turn, e.Reason == Turn, "%s: %s", uid, e.Reason)
+	}
+}
+
+func TestHistoriesMatchTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{ledger: New(), model: newModel(), mixed: rapid.Bool().Draw(t, "mixed")}
+		t.Repeat(w.actions())
+		w.admit(t, 0)
+		w.check(t)
+	})
+}
+
+// A ledger built anew from what the API says has the same charges.
+func TestRestartReproducesTheCharges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{ledger: New(), model: newModel()}
+		t.Repeat(w.actions())
+		again := w.rebuild()
+		require.NoError(t, again.CheckInvariants())
+		for _, n := range w.nodes() {
+			held, resources, _ := w.ledger.NodeUsage(n.kind, n.name)
+			heldAgain, resourcesAgain, _ := again.NodeUsage(n.kind, n.name)
+			require.Equal(t, held, heldAgain, "seats of %s %s", n.kind, n.name)
+			require.True(t, maps.Equal(resources, resourcesAgain), "%s %s: %v, then %v", n.kind, n.name, resources, resourcesAgain)
+		}
+		require.Equal(t, w.ledger.Admit(0), again.Admit(0), "what both admit next")
+	})
+}
+
+// rebuild makes a ledger from the objects and the pods. What is deleted is set first and deleted last:
+// where its pods stay charged is the one thing that only memory knows.
+func (w *world) rebuild() *Ledger {
+	l := New()
+	for name, q := range w.model.queues {
+		if q.linked {
+			l.SetQueue(name, q.QueueConfig)
+		}
+	}
+	for name, limits := range w.model.agents {
+		l.SetAgent(name, limits)
+	}
+	for name, p := range w.model.projects {
+		l.SetProject(name, p.organization, p.limits)
+	}
+	for name, limits := range w.model.organizations {
+		l.SetOrganization(name, limits)
+	}
+	for _, p := range w.model.pods {
+		if p.state.Holds() {
+			l.Charge(p.Pod)
+		} else {
+			l.Enter(p.Pod)
+			if p.state == Suspended {
+				l.Suspend(p.UID, "no node fits")
+			}
+		}
+	}
+	for name, q := range w.model.queues {
+		if !q.exists {
+			l.DeleteQueue(name)
+		}
+	}
+	for name, p := range w.model.projects {
+		if !p.exists {
+			l.DeleteProject(name)
+		}
+	}
+	return l
+}

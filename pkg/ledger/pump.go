@@ -1,0 +1,41 @@
+package ledger
+
+// Admit admits pods, each the one whose turn it is, until nothing that waits has room, or until
+// there are max of them. A max of zero or less is no bound.
+func (l *Ledger) Admit(max int) []Admission {
+	var admitted []Admission
+	for max <= 0 || len(admitted) < max {
+		s := l.next()
+		if s == nil {
+			break
+		}
+		p := s.pods.first.item
+		admitted = append(admitted, Admission{p.uid, s.queue.config.Level, p.priority, p.created})
+		l.stopWaiting(p)
+		l.hold(p, Admitted)
+	}
+	return admitted
+}
+
+// next is the shape whose head is to be admitted now, or nil. The first of the open gates offers the
+// first pod of the first queue: a pod at any other open gate comes after it. A shape that turns out
+// to be refused elsewhere goes to the gate that refused it, which is closed to it, so each shape
+// moves at most a few times for each time that room appears.
+func (l *Ledger) next() *shape {
+	for {
+		for _, g := range l.dirty {
+			l.look(g)
+		}
+		l.dirty = l.dirty[:0]
+		if l.open.first == nil {
+			return nil
+		}
+		s := l.open.first.item.shape
+		g := l.refusal(s)
+		if g == nil {
+			return s
+		}
+		l.leave(s)
+		l.stand(s, g)
+	}
+}

@@ -1,0 +1,214 @@
+package ledger
+
+// shape is the waiting pods of one queue that need the same: same project, same vector, and a seat
+// or none because their operation has one. What refuses one of them refuses all of them.
+type shape struct {
+	shapeKey
+	pods   tree[*pod]
+	never  bool // asks more than a bound on its path allows in all
+	inLine bool // StrictFIFO: in its queue's line
+	park   *park
+	link   node[*shape] // in the park
+	place  node[*shape] // in the queue's line
+}
+
+// shapeKey is what makes pods be of one shape.
+type shapeKey struct {
+	queue   *queue
+	project *project
+	vec     *vector
+	seated  bool
+}
+
+// shapeBefore orders shapes of one queue by their heads.
+func shapeBefore(a, b *shape) bool {
+	if a.seated != b.seated {
+		return a.seated
+	}
+	return podBefore(a.pods.first.item, b.pods.first.item)
+}
+
+// neverFits says whether a bound on the path is lower than what one pod needs.
+func (s *shape) neverFits() bool {
+	for _, n := range pathOf(s.queue, s.project) {
+		if n == nil {
+			continue
+		}
+		if !s.seated && n.bound(seats) == 0 {
+			return true
+		}
+		for _, want := range s.vec.needs {
+			if bound := n.bound(want.dim); bound >= 0 && want.amount > bound {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refusal is the first gate on the path that has no room for one pod of the shape, or nil.
+func (l *Ledger) refusal(s *shape) *gate {
+	for _, n := range pathOf(s.queue, s.project) {
+		if n == nil || n.bounds == nil {
+			continue
+		}
+		if !s.seated && n.free(seats) < 1 {
+			return l.gateOf(n, seats)
+		}
+		for _, want := range s.vec.needs {
+			if n.free(want.dim) < want.amount {
+				return l.gateOf(n, want.dim)
+			}
+		}
+	}
+	return nil
+}
+
+// joinShape puts a waiting pod into its shape.
+func (l *Ledger) joinShape(p *pod) {
+	key := shapeKey{p.op.queue, p.project, p.vec, p.op.holders() > 0}
+	s := l.shapes[key]
+	if s == nil {
+		s = l.newShape(key)
+	}
+	p.shape = s
+	if s.pods.root != nil && !podBefore(p, s.pods.first.item) {
+		s.pods.insert(&p.link)
+		return
+	}
+	fresh := s.pods.root == nil
+	l.lift(s)
+	s.pods.insert(&p.link)
+	if fresh {
+		l.show(s)
+	} else {
+		l.lower(s)
+	}
+	l.exposeHead(s.queue)
+}
+
+// leaveShape takes a pod out of its shape, and the shape away with its last pod.
+func (l *Ledger) leaveShape(p *pod) {
+	s := p.shape
+	p.shape = nil
+	if s.pods.first != &p.link {
+		s.pods.remove(&p.link)
+		return
+	}
+	l.lift(s)
+	s.pods.remove(&p.link)
+	if s.pods.root == nil {
+		l.dropShape(s)
+	} else {
+		l.lower(s)
+	}
+	l.exposeHead(s.queue)
+}
+
+func (l *Ledger) newShape(key shapeKey) *shape {
+	s := &shape{shapeKey: key}
+	s.pods.less = podBefore
+	s.link.item, s.link.weight = s, l.random()
+	s.place.item, s.place.weight = s, l.random()
+	s.never = s.neverFits()
+	s.vec.refs++
+	l.shapes[key] = s
+	key.queue.shapes[s] = struct{}{}
+	if key.project != nil {
+		key.project.shapes[s] = struct{}{}
+	}
+	return s
+}
+
+// dropShape forgets a shape that is lifted and has no pods.
+func (l *Ledger) dropShape(s *shape) {
+	s.inLine = false
+	if s.park != nil {
+		l.quit(s)
+	}
+	delete(l.shapes, s.shapeKey)
+	delete(s.queue.shapes, s)
+	if s.project != nil {
+		delete(s.project.shapes, s)
+	}
+	l.vecs.release(&l.dims, s.vec)
+}
+
+// lift takes a shape out of everything ordered by its head, so that the head may change. lower
+// puts it back to the same places.
+func (l *Ledger) lift(s *shape) {
+	if s.park != nil {
+		l.touch(s.park.gate)
+		s.park.shapes.remove(&s.link)
+	}
+	if s.inLine {
+		s.queue.line.remove(&s.place)
+	}
+}
+
+func (l *Ledger) lower(s *shape) {
+	if s.park != nil {
+		s.park.shapes.insert(&s.link)
+	}
+	if s.inLine {
+		s.queue.line.insert(&s.place)
+	}
+}
+
+// show makes a shape that stands nowhere compete: at the free gate, or in the line of a StrictFIFO
+// queue (exposeHead must follow). What can never fit competes nowhere.
+func (l *Ledger) show(s *shape) {
+	switch {
+	case s.never || !s.queue.open:
+	case s.queue.config.Strategy == StrictFIFO:
+		s.inLine = true
+		s.queue.line.insert(&s.place)
+	default:
+		l.stand(s, l.ungated)
+	}
+}
+
+// hide undoes show.
+func (l *Ledger) hide(s *shape) {
+	if s.inLine {
+		s.inLine = false
+		s.queue.line.remove(&s.place)
+	}
+	if s.park != nil {
+		l.leave(s)
+	}
+}
+
+// exposeHead lets exactly the head of a StrictFIFO queue stand at a gate. It must follow whatever
+// may have changed the head.
+func (l *Ledger) exposeHead(q *queue) {
+	var head *shape
+	if q.line.first != nil {
+		head = q.line.first.item
+	}
+	if q.exposed == head {
+		if head != nil && head.park == nil {
+			l.stand(head, l.ungated)
+		}
+		return
+	}
+	if q.exposed != nil && q.exposed.inLine && q.exposed.park != nil {
+		l.leave(q.exposed)
+	}
+	q.exposed = head
+	if head != nil && head.park == nil {
+		l.stand(head, l.ungated)
+	}
+}
+
+// rejudge looks again at what can never fit after a limit on the path of these shapes changed.
+func (l *Ledger) rejudge(shapes map[*shape]struct{}) {
+	for s := range shapes {
+		if never := s.neverFits(); never != s.never {
+			l.hide(s)
+			s.never = never
+			l.show(s)
+			l.exposeHead(s.queue)
+		}
+	}
+}

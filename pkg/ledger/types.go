@@ -1,0 +1,89 @@
+package ledger
+
+import "math"
+
+// Unlimited as a bound means none.
+const Unlimited int64 = -1
+
+// HighestLevel is the priority level of a queue that sets no priority: above every number.
+const HighestLevel int64 = math.MaxInt64
+
+// Kind is what a limit node stands for.
+type Kind uint8
+
+// The kinds of limit nodes, in the order in which the checks of a path are explained.
+const (
+	Queue Kind = iota
+	Agent
+	Project
+	Organization
+)
+
+// Limits bounds a node. Seats is Unlimited or the number of operations that may hold a seat.
+// A resource that is missing, or set to Unlimited, is not bounded.
+type Limits struct {
+	Seats     int64
+	Resources map[string]int64
+}
+
+// Strategy says what a queue does behind an operation that has no room.
+type Strategy uint8
+
+// The strategies: pass over what does not fit, or wait for the head.
+const (
+	BestEffortFIFO Strategy = iota
+	StrictFIFO
+)
+
+// QueueConfig is what a queue is told to do.
+type QueueConfig struct {
+	Agent    string
+	Level    int64 // larger goes first
+	Limits   Limits
+	Strategy Strategy
+	Paused   bool // admits none
+}
+
+// Pod is one pod that waits or holds room.
+type Pod struct {
+	UID       string
+	Operation string // pods of one operation in one queue share a seat
+	Queue     string
+	Project   string // empty: no project, no organization
+	Priority  int64  // inside the queue: larger goes first
+	Created   int64  // then earlier goes first; then the smaller UID
+	Requests  map[string]int64
+}
+
+// State is where a pod stands.
+type State uint8
+
+// The states of a pod. Admitted and Running pods hold room; Suspended pods are in back-off.
+const (
+	Unknown State = iota
+	Waiting
+	Suspended
+	Admitted
+	Running
+)
+
+// String names the state.
+func (s State) String() string {
+	return [...]string{"Unknown", "Waiting", "Suspended", "Admitted", "Running"}[s]
+}
+
+// Holds says whether pods of this state hold room.
+func (s State) Holds() bool { return s == Admitted || s == Running }
+
+// String names the kind as sentences do.
+func (k Kind) String() string {
+	return [...]string{"queue", "agent", "project", "organization"}[k]
+}
+
+// Admission is one decision of Admit, with what an immutable rank is made of.
+type Admission struct {
+	UID      string
+	Level    int64
+	Priority int64
+	Created  int64
+}
