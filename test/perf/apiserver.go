@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"k8s.io/client-go/kubernetes"
+)
+
+var metricLabel = regexp.MustCompile(`(\w+)="([^"]*)"`)
+
+// writes counts the API server's successful writes by verb and resource. Leases are left out: they
+// beat with time, not with pods.
+func writes(ctx context.Context, c kubernetes.Interface) (map[string]float64, error) {
+	text, err := c.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the API server's metrics: %w", err)
+	}
+	return parseWrites(text), nil
+}
+
+func parseWrites(text []byte) map[string]float64 {
+	counts := map[string]float64{}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		if !strings.HasPrefix(line, "apiserver_request_total{") {
+			continue
+		}
+		labels := map[string]string{}
+		for _, m := range metricLabel.FindAllStringSubmatch(line, -1) {
+			labels[m[1]] = m[2]
+		}
+		switch labels["verb"] {
+		case "POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION":
+		default:
+			continue
+		}
+		// A review asks and stores nothing.
+		if labels["resource"] == "leases" || strings.HasSuffix(labels["resource"], "reviews") || !strings.HasPrefix(labels["code"], "2") {
+			continue
+		}
+		name := labels["verb"] + " " + labels["resource"]
+		if s := labels["subresource"]; s != "" {
+			name += "/" + s
+		}
+		if value, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64); err == nil {
+			counts[name] += value
+		}
+	}
+	return counts
+}
+
+// perPod is what was written between two counts, for each of so many pods, and its sum.
+func perPod(before, after map[string]float64, pods int) (map[string]float64, float64) {
+	each, sum := map[string]float64{}, 0.0
+	for name, n := range after {
+		if d := n - before[name]; d > 0 {
+			each[name] = d / float64(pods)
+			sum += each[name]
+		}
+	}
+	return each, sum
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseWrites(t *testing.T) {
+	got := parseWrites([]byte(`# HELP apiserver_request_total Counter of requests
+apiserver_request_total{code="201",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="",verb="POST",version="v1"} 10
+apiserver_request_total{code="201",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="binding",verb="POST",version="v1"} 9
+apiserver_request_total{code="409",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="binding",verb="POST",version="v1"} 3
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="cluster",subresource="",verb="LIST",version="v1"} 7
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="coordination.k8s.io",resource="leases",scope="resource",subresource="",verb="PUT",version="v1"} 70
+apiserver_request_total{code="201",component="apiserver",dry_run="",group="authorization.k8s.io",resource="subjectaccessreviews",scope="resource",subresource="",verb="POST",version="v1"} 70
+other_total{verb="POST"} 5
+`))
+	require.Equal(t, map[string]float64{"POST pods": 10, "POST pods/binding": 9}, got)
+
+	each, sum := perPod(map[string]float64{"POST pods": 4}, got, 3)
+	require.Equal(t, map[string]float64{"POST pods": 2, "POST pods/binding": 3}, each)
+	require.Equal(t, 5.0, sum)
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+)
+
+const (
+	// runTimeout bounds one run.
+	runTimeout = 5 * time.Minute
+	// settleTimeout bounds the wait for the scheduler to have told a new line that it waits.
+	settleTimeout = 10 * time.Minute
+	// quiet is the number of writes in a second below which a cluster is at rest.
+	quiet = 10
+	// The runs without seats: the stock profile, and a queue without a limit.
+	stockRun = "stock"
+	freeRun  = "free"
+	// freeQueue has no limit: what it places per second is compared with the stock profile.
+	freeQueue = "bench-free"
+)
+
+// result is one run.
+type result struct {
+	Waiting int    `json:"waiting"`
+	Run     string `json:"run"` // stock, free, or a shape
+	Queues  int    `json:"queues"`
+	Seats   int    `json:"seats"`
+	Pods    int    `json:"pods"`
+	timing
+	WritesPerPod    float64            `json:"writesPerPod"`
+	Writes          map[string]float64 `json:"writes"`
+	SchedulerCPU    float64            `json:"schedulerCPUMsPerPod"`
+	ControlPlaneCPU float64            `json:"controlPlaneCPUMsPerPod"`
+}
+
+// bench runs the plan on a cluster.
+type bench struct {
+	options options
+	client  kubernetes.Interface
+	objects client.Client
+	pids    func() (map[string]int, error) // of the components
+	log     io.Writer
+	runs    int
+}
+
+// run measures everything that was asked for.
+func (b *bench) run(ctx context.Context) ([]result, error) {
+	class := &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: firstClass}, Value: 1000, PreemptionPolicy: new(corev1.PreemptNever)}
+	if _, err := b.client.SchedulingV1().PriorityClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return nil, err
+	}
+	if err := b.queue(ctx, freeQueue, nil, v1alpha1.QueueOpen); err != nil {
+		return nil, err
+	}
+	widest := 1
+	for _, s := range b.options.shapes {
+		widest = max(widest, s.queues)
+	}
+	for _, name := range queueNames(widest) {
+		if err := b.queue(ctx, name, nil, v1alpha1.QueuePaused); err != nil {
+			return nil, err
+		}
+	}
+	// The first run of a process pays for cold caches and connections; nobody wants its figures.
+	if _, err := b.measure(ctx, result{Run: freeRun, Queues: 1, Pods: 200}); err != nil {
+		return nil, err
+	}
+	var results []result
+	waiting := slices.Clone(b.options.waiting)
+	slices.Sort(waiting) // the line only grows
+	for _, n := range waiting {
+		for _, r := range b.plan(n) {
+			if err := b.prepare(ctx, n); err != nil {
+				return results, err
+			}
+			r, err := b.measure(ctx, r)
+			if err != nil {
+				return results, err
+			}
+			fmt.Fprintf(b.log, "%6d waiting, %-5s %7.1f placed/s, utilisation %.3f, turnover %.0f/%.0f ms, %.1f writes and %.1f ms of the scheduler's CPU per pod\n",
+				r.Waiting, r.Run, r.Placed, r.Utilisation, r.TurnoverP50, r.TurnoverP99, r.WritesPerPod, r.SchedulerCPU)
+			results = append(results, r)
+		}
+	}
+	return results, nil
+}
+
+// plan lists the runs with one line. Stock and queue runs take turns, so that a slow minute of the
+// machine meets both.
+func (b *bench) plan(waiting int) []result {
+	var runs []result
+	if b.options.rates {
+		for range b.options.repeats {
+			runs = append(runs,
+				result{Waiting: waiting, Run: stockRun, Pods: b.options.pods},
+				result{Waiting: waiting, Run: freeRun, Queues: 1, Pods: b.options.pods})
+		}
+	}
+	for _, s := range b.options.shapes {
+		runs = append(runs, result{Waiting: waiting, Run: s.String(), Queues: s.queues, Seats: s.seats, Pods: s.pods(b.options.pods)})
+	}
+	return runs
+}
+
+// prepare makes the line as long as it should be and waits until nothing more is written about it.
+func (b *bench) prepare(ctx context.Context, waiting int) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if err := fillLine(ctx, b.client, queueName(0), waiting); err != nil {
+		return err
+	}
+	before, err := writes(ctx, b.client)
+	if err != nil {
+		return err
+	}
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the cluster still writes about %d waiting pods: %w", waiting, ctx.Err())
+		case <-second.C:
+		}
+		now, err := writes(ctx, b.client)
+		if err != nil {
+			return err
+		}
+		if _, sum := perPod(before, now, 1); sum < quiet {
+			return nil
+		}
+		before = now
+	}
+}
