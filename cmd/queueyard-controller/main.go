@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -33,8 +34,15 @@ func command() *cobra.Command {
 		},
 	}
 	options.AddFlags(cmd.Flags())
-	logging := flag.NewFlagSet("", flag.ContinueOnError)
-	klog.InitFlags(logging)
-	cmd.Flags().AddGoFlagSet(logging)
+	addLogFlags(cmd.Flags())
 	return cmd
+}
+
+// addLogFlags adds those of klog's flags that matter to a process that logs to standard error.
+func addLogFlags(flags *pflag.FlagSet) {
+	all := flag.NewFlagSet("", flag.ContinueOnError)
+	klog.InitFlags(all)
+	for _, name := range []string{"v", "vmodule"} {
+		flags.AddGoFlag(all.Lookup(name))
+	}
 }
