@@ -1,9 +1,11 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -125,14 +127,23 @@ func templateSays(job *batchv1.Job, a tenancy.Assignment) bool {
 
 // withRemedy adds what helps after a Job was created: its pods can move though it cannot.
 func withRemedy(refusal *tenancy.Refusal, namespace string, job *batchv1.Job) *tenancy.Refusal {
-	if refusal.Reason != tenancy.ReasonContradiction {
+	key, value := oneSided(job)
+	if refusal.Reason != tenancy.ReasonContradiction || key == "" {
 		return refusal
 	}
-	queue := tenancy.NamedQueue(claimOf(namespace, job))
-	if queue == "" {
-		queue = "QUEUE"
-	}
 	return &tenancy.Refusal{Reason: refusal.Reason, Message: fmt.Sprintf(
-		"%s; the queue of a Job changes only together with its pod template, while it is suspended and has not started: move the pods that wait with 'kubectl label pods -n %s -l job-name=%s %s=%s --overwrite', or delete the Job and create it anew",
-		refusal.Message, namespace, job.Name, v1alpha1.QueueLabel, queue)}
+		"%s; what a Job says changes only together with its pod template, while it is suspended and has not started: move the pods that wait with 'kubectl label pods -n %s -l job-name=%s %s=%s --overwrite', or delete the Job and create it anew",
+		refusal.Message, namespace, job.Name, key, value)}
+}
+
+// oneSided finds what a Job says and its pod template does not, as a label.
+func oneSided(job *batchv1.Job) (key, value string) {
+	for _, key := range []string{v1alpha1.QueueLabel, v1alpha1.ProjectLabel} {
+		own := cmp.Or(job.Labels[key], job.Annotations[key])
+		template := cmp.Or(job.Spec.Template.Labels[key], job.Spec.Template.Annotations[key])
+		if own != "" && own != template {
+			return key, strings.ReplaceAll(own, "/", ".")
+		}
+	}
+	return "", ""
 }

@@ -107,10 +107,20 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *Options, rotation *certific
 		tenant.SetupProjects(mgr),
 		tenant.SetupOrganizations(mgr),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
-		mgr.AddReadyzCheck("certificate", rotation.Ready),
-		mgr.AddReadyzCheck("webhook", mgr.GetWebhookServer().StartedChecker()),
-		mgr.AddReadyzCheck("caches", cachesReady(mgr.GetCache())),
+		mgr.AddReadyzCheck("webhook", inOrder(cachesReady(mgr.GetCache()), rotation.Ready, mgr.GetWebhookServer().StartedChecker())),
 	)
+}
+
+// inOrder stops at the first check that fails: the server cannot answer before it has a certificate.
+func inOrder(checks ...healthz.Checker) healthz.Checker {
+	return func(req *http.Request) error {
+		for _, check := range checks {
+			if err := check(req); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func cachesReady(c cache.Cache) healthz.Checker {

@@ -111,7 +111,7 @@ func TestStartedJobStays(t *testing.T) {
 		return err
 	}
 	requireDenied(t, patch("gpu"), jobChangesWebhook,
-		`queueyard.io/queue is "gpu" and "cpu" in the pod template: set only one of them, or both to the same; the queue of a Job changes only together with its pod template, while it is suspended and has not started: move the pods that wait with 'kubectl label pods -n free -l job-name=started queueyard.io/queue=gpu --overwrite', or delete the Job and create it anew`)
+		`queueyard.io/queue is "gpu" and "cpu" in the pod template: set only one of them, or both to the same; what a Job says changes only together with its pod template, while it is suspended and has not started: move the pods that wait with 'kubectl label pods -n free -l job-name=started queueyard.io/queue=gpu --overwrite', or delete the Job and create it anew`)
 	require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(j), j))
 	require.NoError(t, patch(""))
 	require.Equal(t, "cpu", j.Labels[v1alpha1.QueueLabel], "a removed label comes back from the template")
@@ -150,7 +150,7 @@ func TestJobFromBeforeManagement(t *testing.T) {
 		err := admin.Patch(t.Context(), j, client.MergeFrom(before), client.DryRunAll)
 		*j = *before
 		return err != nil && err.Error() == denied(jobChangesWebhook,
-			`queueyard.io/queue would be "cpu", but the Job has started and its pod template says otherwise; the queue of a Job changes only together with its pod template, while it is suspended and has not started: move the pods that wait with 'kubectl label pods -n late -l job-name=early queueyard.io/queue=cpu --overwrite', or delete the Job and create it anew`)
+			`queueyard.io/queue would be "cpu", but the Job has started and its pod template says otherwise; what a Job says changes only together with its pod template, while it is suspended and has not started: move the pods that wait with 'kubectl label pods -n late -l job-name=early queueyard.io/queue=cpu --overwrite', or delete the Job and create it anew`)
 	}, time.Minute, pollEvery)
 	before := j.DeepCopy()
 	j.Labels = map[string]string{"mine": "yes"}

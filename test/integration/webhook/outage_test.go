@@ -1,13 +1,17 @@
 package webhook_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -36,6 +40,30 @@ func TestCertificateIsMadeAndTrusted(t *testing.T) {
 	for _, w := range validating.Webhooks {
 		require.Equal(t, secret.Data["ca.crt"], w.ClientConfig.CABundle, w.Name)
 	}
+}
+
+// A lost certificate is made anew, with another CA, while the controller runs.
+func TestCertificateIsMadeAnew(t *testing.T) {
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: systemNamespace, Name: "queueyard-webhook-certificate"}
+	require.NoError(t, admin.Get(t.Context(), key, secret))
+	lost := secret.Data["ca.crt"]
+	secret.Data = nil
+	require.NoError(t, admin.Update(t.Context(), secret))
+
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "queueyard"}}
+	eventually(t, configuration, func() bool {
+		ca := configuration.Webhooks[0].ClientConfig.CABundle
+		return len(ca) > 0 && !bytes.Equal(ca, lost)
+	})
+	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: configuration.ObjectMeta}
+	eventually(t, validating, func() bool {
+		return bytes.Equal(validating.Webhooks[0].ClientConfig.CABundle, configuration.Webhooks[0].ClientConfig.CABundle)
+	})
+	require.Eventually(t, func() bool {
+		p := pod("free")
+		return admin.Create(t.Context(), p) == nil && apierrors.IsForbidden(bind(t, admin, p))
+	}, time.Minute, pollEvery, "both are trusted again")
 }
 
 // Without the controller, managed namespaces take nothing new and all else goes on.

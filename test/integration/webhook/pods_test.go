@@ -186,6 +186,8 @@ func TestBoundPodStays(t *testing.T) {
 	err := bind(t, admin, p)
 	requireDenied(t, err, "bindings.queueyard.io",
 		`pod "`+p.Name+`" goes through a queue and is bound by queueyard-scheduler only, not by "sandbox-admin": let the scheduler place it, or raise the limits of its queue`)
+	legacy := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name}, Target: nodeReference}
+	require.EqualError(t, admin.Create(t.Context(), legacy), err.Error(), "the older way to bind")
 	require.NoError(t, bind(t, scheduler(t), p))
 	require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(p), p))
 
@@ -206,9 +208,11 @@ func TestOthersBindWhatIsNotInAQueue(t *testing.T) {
 	require.NoError(t, bind(t, admin, p))
 }
 
+var nodeReference = corev1.ObjectReference{Kind: "Node", Name: "n1"}
+
 func bind(t *testing.T, c client.Client, p *corev1.Pod) error {
 	t.Helper()
-	return c.SubResource("binding").Create(t.Context(), p, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "n1"}})
+	return c.SubResource("binding").Create(t.Context(), p, &corev1.Binding{Target: nodeReference})
 }
 
 // scheduler is a client with the identity of the scheduler of queues.
