@@ -1,13 +1,17 @@
 package ledger
 
-import "math"
+import (
+	"maps"
+	"math"
+)
 
 // limitNode is one place where room is limited: a queue, an agent, a project or an organization.
 type limitNode struct {
 	kind   Kind
 	name   string
 	exists bool    // false: named by others, not set
-	bounds []int64 // by dimension; missing or negative: unlimited
+	limits Limits  // as set
+	bounds []int64 // the same by dimension; missing or negative: unlimited
 	used   []total // by dimension
 	gates  []*gate // by dimension; nil where nothing was ever refused
 }
@@ -113,6 +117,13 @@ func (l *Ledger) setUsed(n *limitNode, d dim, t total) {
 	}
 }
 
+// unlimited is what a node has that is not set.
+func unlimited(kind Kind, name string) limitNode {
+	return limitNode{kind: kind, name: name, limits: noLimits}
+}
+
+var noLimits = Limits{Seats: Unlimited}
+
 // move takes all that is used of one node from another and gives it to a third, either of which may
 // be nil: what a queue holds is held of its agent, what a project holds of its organization.
 func (l *Ledger) move(what, from, to *limitNode) {
@@ -126,10 +137,14 @@ func (l *Ledger) move(what, from, to *limitNode) {
 	}
 }
 
-// setLimits replaces the bounds of a node.
-func (l *Ledger) setLimits(n *limitNode, limits Limits) {
+// setLimits replaces the bounds of a node, and says whether they are others.
+func (l *Ledger) setLimits(n *limitNode, limits Limits) bool {
+	if n.limits.equal(limits) {
+		return false
+	}
 	old := n.bounds
 	n.bounds = nil
+	n.limits = Limits{limits.Seats, maps.Clone(limits.Resources)}
 	if limits.Seats >= 0 {
 		n.setBound(seats, limits.Seats)
 	}
@@ -148,6 +163,11 @@ func (l *Ledger) setLimits(n *limitNode, limits Limits) {
 			l.roomChanged(g)
 		}
 	}
+	return true
+}
+
+func (limits Limits) equal(other Limits) bool {
+	return limits.Seats == other.Seats && maps.Equal(limits.Resources, other.Resources)
 }
 
 func (n *limitNode) setBound(d dim, bound int64) {

@@ -7,10 +7,10 @@ type pod struct {
 	project  *project // nil: none
 	vec      *vector
 	shape    *shape // while it waits
-	priority int64
-	created  int64
 	reason   string // while suspended
 	state    State
+	priority int64
+	created  int64
 	link     node[*pod] // in the shape
 	// The other waiting pods of its operation.
 	previous, following *pod

@@ -1,15 +1,25 @@
 package ledger
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
+
+// TestMain makes histories long enough for lines to form; flags given on the command line win.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.steps", "80"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // world runs one random history on the ledger and on the naive model.
 type world struct {
@@ -18,6 +28,59 @@ type world struct {
 	// mixed lets the pods of one operation be in different projects. A seat is then charged to the
 	// project of whoever came first, which a restart cannot know.
 	mixed bool
+	// busy worlds are open from the start and seldom reconfigured, so that many pods of many shapes
+	// wait at the same gates.
+	busy bool
+}
+
+func newWorld(t *rapid.T, mixed bool) *world {
+	w := &world{ledger: New(), model: newModel(), mixed: mixed, busy: rapid.Bool().Draw(t, "busy")}
+	if !w.busy {
+		return w
+	}
+	for i := range 2 {
+		w.setAgent(fmt.Sprintf("a%d", i), busyLimits(t))
+	}
+	for i := range 4 {
+		c := QueueConfig{Agent: drawName(t, "a", 2), Level: rapid.Int64Range(1, 2).Draw(t, "level"), Limits: busyLimits(t)}
+		w.setQueue(fmt.Sprintf("q%d", i), c)
+	}
+	for i := range 3 {
+		w.setProject(fmt.Sprintf("p%d", i), drawName(t, "o", 2), busyLimits(t))
+	}
+	return w
+}
+
+func busyLimits(t *rapid.T) Limits {
+	limits := Limits{Seats: rapid.SampledFrom([]int64{-1, -1, 2, 4}).Draw(t, "seats"), Resources: map[string]int64{}}
+	if rapid.Bool().Draw(t, "quota") {
+		limits.Resources["cpu"] = rapid.Int64Range(8, 16).Draw(t, "cpu")
+	}
+	return limits
+}
+
+func (w *world) setQueue(name string, c QueueConfig) {
+	w.ledger.SetQueue(name, c)
+	w.model.setQueue(name, c)
+}
+
+func (w *world) setAgent(name string, limits Limits) {
+	w.ledger.SetAgent(name, limits)
+	w.model.agents[name] = limits
+}
+
+func (w *world) setProject(name, organization string, limits Limits) {
+	w.ledger.SetProject(name, organization, limits)
+	w.model.setProject(name, organization, limits)
+}
+
+// seldom wraps an action that busy worlds rarely take.
+func (w *world) seldom(action func(*rapid.T)) func(*rapid.T) {
+	return func(t *rapid.T) {
+		if !w.busy || rapid.IntRange(0, 9).Draw(t, "seldom") == 0 {
+			action(t)
+		}
+	}
 }
 
 var resourceNames = []string{"cpu", "memory", "nvidia.com/gpu"}
@@ -36,7 +99,7 @@ func drawName(t *rapid.T, kind string, n int) string {
 	return fmt.Sprintf("%s%d", kind, rapid.IntRange(0, n-1).Draw(t, kind))
 }
 
-func drawUID(t *rapid.T) string { return drawName(t, "u", 24) }
+func drawUID(t *rapid.T) string { return drawName(t, "u", 40) }
 
 func (w *world) drawPod(t *rapid.T) Pod {
 	p := Pod{
@@ -54,6 +117,10 @@ func (w *world) drawPod(t *rapid.T) Pod {
 		if !w.mixed {
 			p.Operation += p.Project
 		}
+	}
+	if w.busy {
+		p.Requests["cpu"] = rapid.Int64Range(1, 8).Draw(t, "cpu")
+		return p
 	}
 	for _, name := range resourceNames {
 		if rapid.IntRange(0, 2).Draw(t, name) == 0 {
@@ -85,14 +152,9 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			Strategy: rapid.SampledFrom([]Strategy{BestEffortFIFO, BestEffortFIFO, StrictFIFO}).Draw(t, "strategy"),
 			Paused:   rapid.IntRange(0, 5).Draw(t, "paused") == 0,
 		}
-		l.SetQueue(name, c)
-		m.setQueue(name, c)
+		w.setQueue(name, c)
 	}
-	setAgent := func(t *rapid.T) {
-		name, limits := drawName(t, "a", 2), drawLimits(t)
-		l.SetAgent(name, limits)
-		m.agents[name] = limits
-	}
+	setAgent := func(t *rapid.T) { w.setAgent(drawName(t, "a", 2), drawLimits(t)) }
 	return map[string]func(*rapid.T){
 		"enter":  enter,
 		"enter2": enter,
@@ -133,41 +195,40 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			l.Resume(uid)
 			m.resume(uid)
 		},
-		"set queue":  setQueue,
-		"set queue2": setQueue,
-		"delete queue": func(t *rapid.T) {
+		"set queue":  w.seldom(setQueue),
+		"set queue2": w.seldom(setQueue),
+		"delete queue": w.seldom(func(t *rapid.T) {
 			name := drawName(t, "q", 4)
 			l.DeleteQueue(name)
 			m.deleteQueue(name)
-		},
-		"set agent":  setAgent,
-		"set agent2": setAgent,
-		"delete agent": func(t *rapid.T) {
+		}),
+		"set agent":  w.seldom(setAgent),
+		"set agent2": w.seldom(setAgent),
+		"delete agent": w.seldom(func(t *rapid.T) {
 			name := drawName(t, "a", 2)
 			l.DeleteAgent(name)
 			delete(m.agents, name)
-		},
-		"set project": func(t *rapid.T) {
+		}),
+		"set project": w.seldom(func(t *rapid.T) {
 			name, limits := drawName(t, "p", 3), drawLimits(t)
 			organization := rapid.SampledFrom([]string{"", "o0", "o1"}).Draw(t, "organization")
-			l.SetProject(name, organization, limits)
-			m.setProject(name, organization, limits)
-		},
-		"delete project": func(t *rapid.T) {
+			w.setProject(name, organization, limits)
+		}),
+		"delete project": w.seldom(func(t *rapid.T) {
 			name := drawName(t, "p", 3)
 			l.DeleteProject(name)
 			m.deleteProject(name)
-		},
-		"set organization": func(t *rapid.T) {
+		}),
+		"set organization": w.seldom(func(t *rapid.T) {
 			name, limits := drawName(t, "o", 2), drawLimits(t)
 			l.SetOrganization(name, limits)
 			m.organizations[name] = limits
-		},
-		"delete organization": func(t *rapid.T) {
+		}),
+		"delete organization": w.seldom(func(t *rapid.T) {
 			name := drawName(t, "o", 2)
 			l.DeleteOrganization(name)
 			delete(m.organizations, name)
-		},
+		}),
 		"": w.check,
 	}
 }
@@ -266,19 +327,21 @@ func (w *world) checkExplanations(t *rapid.T) {
 	}
 }
 
-func TestHistoriesMatchTheModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := &world{ledger: New(), model: newModel(), mixed: rapid.Bool().Draw(t, "mixed")}
-		t.Repeat(w.actions())
-		w.admit(t, 0)
-		w.check(t)
-	})
+func matchesTheModel(t *rapid.T) {
+	w := newWorld(t, rapid.Bool().Draw(t, "mixed"))
+	t.Repeat(w.actions())
+	w.admit(t, 0)
+	w.check(t)
 }
+
+func TestHistoriesMatchTheModel(t *testing.T) { rapid.Check(t, matchesTheModel) }
+
+func FuzzHistories(f *testing.F) { f.Fuzz(rapid.MakeFuzz(matchesTheModel)) }
 
 // A ledger built anew from what the API says has the same charges.
 func TestRestartReproducesTheCharges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{ledger: New(), model: newModel()}
+		w := newWorld(t, false)
 		t.Repeat(w.actions())
 		again := w.rebuild()
 		require.NoError(t, again.CheckInvariants())

@@ -1,7 +1,5 @@
 package ledger
 
-import "maps"
-
 // queue is a line of pods. It outlives its configuration while pods name it.
 type queue struct {
 	limitNode
@@ -73,7 +71,7 @@ func (l *Ledger) queueNamed(name string) *queue {
 	q := l.queues[name]
 	if q == nil {
 		q = &queue{
-			limitNode: limitNode{kind: Queue, name: name},
+			limitNode: unlimited(Queue, name),
 			shapes:    map[*shape]struct{}{},
 			parks:     map[*gate]*park{},
 			line:      tree[*shape]{less: shapeBefore},
@@ -99,7 +97,7 @@ func (l *Ledger) agentNamed(name string) *agent {
 	a := l.agents[name]
 	if a == nil {
 		a = &agent{
-			limitNode: limitNode{kind: Agent, name: name},
+			limitNode: unlimited(Agent, name),
 			queues:    map[*queue]struct{}{},
 			levels:    map[int64]*level{},
 		}
@@ -125,9 +123,9 @@ func (l *Ledger) SetQueue(name string, c QueueConfig) {
 		l.changeAgent(q, a)
 	}
 	q.exists = true
-	c.Limits.Resources = maps.Clone(c.Limits.Resources)
 	q.config = c
 	l.setLimits(&q.limitNode, c.Limits)
+	q.config.Limits = q.limits // its own copy
 	l.joinLevel(q)
 	l.rekey(q)
 	l.reopen(q)
@@ -135,7 +133,7 @@ func (l *Ledger) SetQueue(name string, c QueueConfig) {
 
 func sameConfig(a, b QueueConfig) bool {
 	return a.Agent == b.Agent && a.Level == b.Level && a.Strategy == b.Strategy && a.Paused == b.Paused &&
-		a.Limits.Seats == b.Limits.Seats && maps.Equal(a.Limits.Resources, b.Limits.Resources)
+		a.Limits.equal(b.Limits)
 }
 
 func (l *Ledger) changeAgent(q *queue, to *agent) {
@@ -162,7 +160,7 @@ func (l *Ledger) DeleteQueue(name string) {
 	l.leaveLevel(q)
 	q.exists = false
 	q.config = QueueConfig{Agent: q.config.Agent}
-	l.setLimits(&q.limitNode, Limits{Seats: Unlimited})
+	l.setLimits(&q.limitNode, noLimits)
 	l.rekey(q)
 	l.reopen(q)
 	l.dropQueue(q)
@@ -173,7 +171,9 @@ func (l *Ledger) SetAgent(name string, limits Limits) {
 	a := l.agentNamed(name)
 	appeared := !a.exists
 	a.exists = true
-	l.setLimits(&a.limitNode, limits)
+	if changed := l.setLimits(&a.limitNode, limits); !changed && !appeared {
+		return
+	}
 	l.noteAgent(a)
 	for q := range a.queues {
 		if appeared {
@@ -191,7 +191,7 @@ func (l *Ledger) DeleteAgent(name string) {
 		return
 	}
 	a.exists = false
-	l.setLimits(&a.limitNode, Limits{Seats: Unlimited})
+	l.setLimits(&a.limitNode, noLimits)
 	l.noteAgent(a)
 	for q := range a.queues {
 		l.reopen(q)

@@ -3,7 +3,7 @@ package ledger
 func (l *Ledger) projectNamed(name string) *project {
 	p := l.projects[name]
 	if p == nil {
-		p = &project{limitNode: limitNode{kind: Project, name: name}, shapes: map[*shape]struct{}{}}
+		p = &project{limitNode: unlimited(Project, name), shapes: map[*shape]struct{}{}}
 		l.projects[name] = p
 	}
 	return p
@@ -38,7 +38,7 @@ func (l *Ledger) releaseProject(p *project) {
 func (l *Ledger) organizationNamed(name string) *organization {
 	o := l.organizations[name]
 	if o == nil {
-		o = &organization{limitNode: limitNode{kind: Organization, name: name}, projects: map[*project]struct{}{}}
+		o = &organization{limitNode: unlimited(Organization, name), projects: map[*project]struct{}{}}
 		l.organizations[name] = o
 	}
 	return o
@@ -54,13 +54,15 @@ func (l *Ledger) dropOrganization(o *organization) {
 func (l *Ledger) SetProject(name, organization string, limits Limits) {
 	p := l.projectNamed(name)
 	p.exists = true
-	l.setLimits(&p.limitNode, limits)
+	changed := l.setLimits(&p.limitNode, limits)
 	if organization == "" {
 		l.setOrganization(p, nil)
 	} else {
 		l.setOrganization(p, l.organizationNamed(organization))
 	}
-	l.rejudge(p.shapes)
+	if changed {
+		l.rejudge(p.shapes)
+	}
 }
 
 // DeleteProject takes a project's limits away. While pods name it, its organization's still hold.
@@ -70,7 +72,7 @@ func (l *Ledger) DeleteProject(name string) {
 		return
 	}
 	p.exists = false
-	l.setLimits(&p.limitNode, Limits{Seats: Unlimited})
+	l.setLimits(&p.limitNode, noLimits)
 	l.rejudge(p.shapes)
 	l.dropProject(p)
 }
@@ -109,9 +111,10 @@ func (l *Ledger) setOrganization(p *project, to *organization) {
 func (l *Ledger) SetOrganization(name string, limits Limits) {
 	o := l.organizationNamed(name)
 	o.exists = true
-	l.setLimits(&o.limitNode, limits)
-	for p := range o.projects {
-		l.rejudge(p.shapes)
+	if l.setLimits(&o.limitNode, limits) {
+		for p := range o.projects {
+			l.rejudge(p.shapes)
+		}
 	}
 }
 
@@ -122,7 +125,7 @@ func (l *Ledger) DeleteOrganization(name string) {
 		return
 	}
 	o.exists = false
-	l.setLimits(&o.limitNode, Limits{Seats: Unlimited})
+	l.setLimits(&o.limitNode, noLimits)
 	for p := range o.projects {
 		l.rejudge(p.shapes)
 	}

@@ -116,7 +116,10 @@ func (t *tree[T]) remove(n *node[T]) {
 	}
 	t.replace(n, merge(n.left, n.right))
 	for at := n.up; at != nil; at = at.up {
-		at.pull()
+		at.size--
+		if at.low == n.need && at.need != at.low {
+			at.pull() // only here, because looking at the children costs cache misses
+		}
 	}
 	n.left, n.right, n.up = nil, nil, nil
 }
