@@ -11,6 +11,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/sandbox/controlplane"
 	"github.com/queueyard/queueyard/pkg/sandbox/layout"
+	"github.com/queueyard/queueyard/pkg/sandbox/simulation/kwok"
 )
 
 func main() {
@@ -21,36 +22,51 @@ func main() {
 		Short:        "The parts of a Queueyard sandbox that come from Kubernetes",
 		SilenceUsage: true,
 	}
-	root.AddCommand(runCommand())
+	root.AddCommand(runCommand(), simulateNodesCommand())
 	if root.ExecuteContext(ctx) != nil {
 		os.Exit(1)
 	}
 }
 
 func runCommand() *cobra.Command {
-	var dir string
-	var options controlplane.Options
+	var port int
+	cmd := command("run", "Run etcd, kube-apiserver and Kubernetes' controllers",
+		func(ctx context.Context, dir layout.Dir) error {
+			if err := os.Chdir(string(dir)); err != nil {
+				return err
+			}
+			return controlplane.Run(ctx, controlplane.Options{Dir: dir, Port: port})
+		})
+	cmd.Flags().IntVar(&port, "port", 0, "the API server's port on the loopback address")
+	require(cmd, "port")
+	return cmd
+}
+
+func simulateNodesCommand() *cobra.Command {
+	return command("simulate-nodes", "Play the simulated nodes with KWOK", kwok.Run)
+}
+
+func command(use, short string, run func(context.Context, layout.Dir) error) *cobra.Command {
+	var path string
 	cmd := &cobra.Command{
-		Use:   "run",
-		Short: "Run etcd, kube-apiserver and Kubernetes' controllers",
+		Use:   use,
+		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if options.Dir, err = layout.New(dir); err != nil {
+			dir, err := layout.New(path)
+			if err != nil {
 				return err
 			}
-			if err := os.Chdir(string(options.Dir)); err != nil {
-				return err
-			}
-			return controlplane.Run(cmd.Context(), options)
+			return run(cmd.Context(), dir)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the sandbox's directory; its certificates must exist")
-	cmd.Flags().IntVar(&options.Port, "port", 0, "the API server's port on the loopback address")
-	for _, name := range []string{"dir", "port"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err)
-		}
-	}
+	cmd.Flags().StringVar(&path, "dir", "", "the sandbox's directory; its certificates must exist")
+	require(cmd, "dir")
 	return cmd
+}
+
+func require(cmd *cobra.Command, flag string) {
+	if err := cmd.MarkFlagRequired(flag); err != nil {
+		panic(err)
+	}
 }

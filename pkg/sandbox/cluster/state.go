@@ -22,7 +22,6 @@ type State struct {
 type Ports struct {
 	APIServer         int `json:"apiServer"`
 	Kubelet           int `json:"kubelet"`
-	SimulatedNodes    int `json:"simulatedNodes"`
 	Scheduler         int `json:"scheduler"`
 	ControllerWebhook int `json:"controllerWebhook"`
 	ControllerHealth  int `json:"controllerHealth"`
@@ -57,7 +56,7 @@ func ensureState(dir layout.Dir) (*State, error) {
 		return nil, err
 	}
 	p := &state.Ports
-	err = choosePorts(&p.APIServer, &p.Kubelet, &p.SimulatedNodes, &p.Scheduler,
+	err = choosePorts(&p.APIServer, &p.Kubelet, &p.Scheduler,
 		&p.ControllerWebhook, &p.ControllerHealth, &p.ControllerMetrics)
 	if err != nil {
 		return nil, err
