@@ -30,6 +30,9 @@ func (d Dir) Status() string { return d.join("status.json") }
 // Lock is held by the supervisor as long as it lives.
 func (d Dir) Lock() string { return d.join("lock") }
 
+// UpLock is held while one sandbox up works.
+func (d Dir) UpLock() string { return d.join("up.lock") }
+
 // Kubeconfig is the administrator's.
 func (d Dir) Kubeconfig() string { return d.join("kubeconfig") }
 

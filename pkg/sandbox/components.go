@@ -1,0 +1,85 @@
+package sandbox
+
+import (
+	"strconv"
+
+	"github.com/queueyard/queueyard/pkg/sandbox/cluster"
+	"github.com/queueyard/queueyard/pkg/sandbox/layout"
+	"github.com/queueyard/queueyard/pkg/sandbox/process"
+	"github.com/queueyard/queueyard/pkg/sandbox/supervisor"
+)
+
+// Names of the components.
+const (
+	ControlPlane   = cluster.ControlPlane
+	SimulatedNodes = cluster.SimulatedNodes
+	ProcessNode    = cluster.ProcessNode
+	Scheduler      = "scheduler"
+	Controller     = "controller"
+)
+
+// program is the file of the sandbox command itself; it is also the supervisor and the process node.
+const program = "sandbox"
+
+// Names of the programs of Queueyard's own components.
+const (
+	schedulerProgram  = "queueyard-scheduler"
+	controllerProgram = "queueyard-controller"
+)
+
+const schedulerConfig = "scheduler.yaml"
+
+// parts makes the command lines of the components.
+type parts struct {
+	dir     layout.Dir
+	state   *cluster.State
+	options Options
+}
+
+func (p *parts) controlPlane() (supervisor.Component, error) {
+	spec, err := cluster.ControlPlaneProcess(p.dir, p.state, p.options.BinDir)
+	return supervisor.Component{Name: ControlPlane, Process: spec}, err
+}
+
+func (p *parts) simulatedNodes() (supervisor.Component, error) {
+	return p.component(SimulatedNodes, cluster.ControlPlaneProgram, "simulate-nodes", "--dir", string(p.dir))
+}
+
+func (p *parts) processNode() (supervisor.Component, error) {
+	return p.component(ProcessNode, program,
+		"process-node", "--dir", string(p.dir), "--port", strconv.Itoa(p.state.Ports.Kubelet), "--workdir", p.options.WorkDir)
+}
+
+func (p *parts) scheduler() (supervisor.Component, error) {
+	kubeconfig := p.dir.KubeconfigOf(Scheduler)
+	return p.component(Scheduler, schedulerProgram,
+		"--config", p.dir.Config(schedulerConfig),
+		"--authentication-kubeconfig", kubeconfig,
+		"--authorization-kubeconfig", kubeconfig,
+		"--bind-address", "127.0.0.1",
+		"--secure-port", strconv.Itoa(p.state.Ports.Scheduler),
+		"--tls-cert-file", p.dir.Cert(cluster.SchedulerServing),
+		"--tls-private-key-file", p.dir.Key(cluster.SchedulerServing))
+}
+
+func (p *parts) controller() (supervisor.Component, error) {
+	ports := p.state.Ports
+	return p.component(Controller, controllerProgram,
+		"--kubeconfig", p.dir.KubeconfigOf(Controller),
+		"--leader-elect",
+		"--webhook-port", strconv.Itoa(ports.ControllerWebhook),
+		"--webhook-dns-name", "localhost",
+		"--health-address", cluster.Loopback(ports.ControllerHealth),
+		"--metrics-address", cluster.Loopback(ports.ControllerMetrics))
+}
+
+func (p *parts) component(name, program string, args ...string) (supervisor.Component, error) {
+	path, err := cluster.Program(p.options.BinDir, program)
+	if err != nil {
+		return supervisor.Component{}, err
+	}
+	return supervisor.Component{
+		Name:    name,
+		Process: process.Spec{Path: path, Args: args, Dir: string(p.dir), Log: p.dir.Log(name)},
+	}, nil
+}

@@ -1,0 +1,57 @@
+// Package sandbox brings up a whole local cluster with Queueyard in it, from one command and without containers.
+package sandbox
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/queueyard/queueyard/pkg/sandbox/layout"
+	"github.com/queueyard/queueyard/pkg/sandbox/simulation"
+)
+
+// DefaultSimulatedNodes is how many nodes a sandbox gets unless told otherwise.
+const DefaultSimulatedNodes = 2
+
+// Options say what a sandbox should hold.
+type Options struct {
+	// Dir holds everything the sandbox keeps.
+	Dir string
+	// BinDir holds the project's programs. Empty: where the running program lies.
+	BinDir string
+	// WorkDir is the working directory of pods on the process node. Empty: the current one.
+	WorkDir string
+
+	SimulatedNodes int
+	Capacity       simulation.Capacity
+	NoProcessNode  bool
+	// NoQueueyard leaves out Queueyard's manifests, scheduler and controller.
+	NoQueueyard bool
+
+	// Progress is told each step that was done.
+	Progress func(string)
+}
+
+func (o *Options) complete() (layout.Dir, error) {
+	dir, err := layout.New(o.Dir)
+	if err != nil {
+		return "", err
+	}
+	if o.BinDir == "" {
+		program, err := os.Executable()
+		if err != nil {
+			return "", err
+		}
+		o.BinDir = filepath.Dir(program)
+	}
+	if o.BinDir, err = filepath.Abs(o.BinDir); err != nil {
+		return "", err
+	}
+	// The empty path is the current directory.
+	if o.WorkDir, err = filepath.Abs(o.WorkDir); err != nil {
+		return "", err
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	return dir, nil
+}
