@@ -68,6 +68,7 @@ func (r *Room) notIdle(e *entry) {
 // giveBack returns an admitted pod's room and keeps the pod out of the line for its back-off.
 func (r *Room) giveBack(e *entry) {
 	r.unadmit(e)
+	r.noRetry(e)
 	e.attempts++
 	backoff := r.args.InitialBackoff.Duration
 	for i := 1; i < e.attempts && backoff < r.args.MaxBackoff.Duration; i++ {
