@@ -40,18 +40,21 @@ build: build-note $(PROGRAMS:%=bin/%) ## Build the programs into bin/ (minutes t
 build-note:
 	@[ -x bin/sandbox-control-plane ] || echo 'The first build compiles Kubernetes itself: about 8 minutes on 2 cores. Later ones take seconds.'
 
-.PHONY: bin/% bin/race/%
-bin/%:
+# Go knows better than make what is out of date.
+.PHONY: FORCE
+FORCE:
+
+bin/%: FORCE
 	$(call build,$*,./cmd/$*,,bin/$*)
 
-bin/kubectl:
+bin/kubectl: FORCE
 	$(call build,kubectl,k8s.io/kubernetes/cmd/kubectl,,bin/kubectl)
 
 .PHONY: kubectl
 kubectl: bin/kubectl ## Build kubectl into bin/, for machines that have none.
 
 bin/race/%: export CGO_ENABLED := 1
-bin/race/%:
+bin/race/%: FORCE
 	$(call build,$*,./cmd/$*,-race,bin/race/$*)
 
 .PHONY: demo

@@ -21,6 +21,7 @@ import (
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/component-base/term"
 	kubeversion "k8s.io/component-base/version"
+	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	schedulerserverconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
@@ -41,7 +42,6 @@ func NewCommand() *cobra.Command {
 		Short: "A kube-scheduler whose profiles may hold pods in queues",
 		Long: `A kube-scheduler whose profiles may hold pods in queues. It has every flag and plugin of
 kube-scheduler; profiles that enable QueueOrder and QueueGate serve queues.`,
-		Version:       fmt.Sprintf("%s (Kubernetes %s)", version.String(), kubeversion.Get()),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -50,9 +50,16 @@ kube-scheduler; profiles that enable QueueOrder and QueueGate serve queues.`,
 			rest.SetDefaultWarningHandler(rest.NoWarnings{})
 			return opts.ComponentGlobalsRegistry.Set()
 		},
-		RunE: func(*cobra.Command, []string) error { return run(opts) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flag("version").Changed {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "queueyard-scheduler %s (Kubernetes %s)\n", version.String(), kubeversion.Get())
+				return err
+			}
+			return run(opts)
+		},
 	}
 	flags := opts.Flags
+	verflag.AddFlags(flags.FlagSet("global"))
 	globalflag.AddGlobalFlags(flags.FlagSet("global"), cmd.Name(), logs.SkipLoggingConfigurationFlags())
 	for _, set := range flags.FlagSets {
 		cmd.Flags().AddFlagSet(set)
