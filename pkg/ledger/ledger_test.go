@@ -159,6 +159,37 @@ func TestRules(t *testing.T) {
 			f.enter("large", "q", asks("cpu", 3))
 			f.enter("small", "q", asks("cpu", 2))
 		}, "small"},
+		{"the first in order that has room, however many wait", func(f *fixture) {
+			f.queue("q", 1, Unlimited, quota("cpu", 100))
+			f.Charge(f.pod("runs", "q", asks("cpu", 50)))
+			f.Charge(f.pod("ends", "q", asks("cpu", 50)))
+			for i := range 50 {
+				f.enter(fmt.Sprintf("p%d", i), "q", asks("cpu", 99-i))
+			}
+			f.Admit(0)
+			f.Remove("ends")
+		}, "p49"},
+		{"the same, with several that have room", func(f *fixture) {
+			f.queue("q", 1, Unlimited, quota("cpu", 100))
+			f.Charge(f.pod("ends", "q", asks("cpu", 50)))
+			f.Charge(f.pod("runs", "q", asks("cpu", 50)))
+			for i := range 50 {
+				f.enter(fmt.Sprintf("p%d", i), "q", asks("cpu", 70-i))
+			}
+			f.Admit(0)
+			f.Remove("ends")
+		}, "p20"},
+		{"a queue's turn changes at every gate where it waits", func(f *fixture) {
+			f.SetProject("p", "", limited(-1, "cpu", 2))
+			f.queue("q", 1, Unlimited)
+			f.queue("r", 1, Unlimited)
+			f.Charge(f.pod("ends", "r", in("p"), asks("cpu", 2)))
+			f.enter("q1", "q", in("p"), asks("cpu", 1))
+			f.enter("r1", "r", in("p"), asks("cpu", 1))
+			f.Admit(0)
+			f.Remove("ends")
+			f.enter("x", "q", priority(1))
+		}, "x r1 q1"},
 		{"StrictFIFO waits for the head", func(f *fixture) {
 			f.queue("q", 1, Unlimited, quota("cpu", 4), strict)
 			f.Charge(f.pod("runs", "q", asks("cpu", 2)))

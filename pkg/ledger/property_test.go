@@ -31,13 +31,16 @@ type world struct {
 	// busy worlds are open from the start and seldom reconfigured, so that many pods of many shapes
 	// wait at the same gates.
 	busy bool
+	// spread is how many queues and projects there are to name.
+	spread int
 }
 
 func newWorld(t *rapid.T, mixed bool) *world {
-	w := &world{ledger: New(), model: newModel(), mixed: mixed, busy: rapid.Bool().Draw(t, "busy")}
+	w := &world{ledger: New(), model: newModel(), mixed: mixed, busy: rapid.Bool().Draw(t, "busy"), spread: 4}
 	if !w.busy {
 		return w
 	}
+	w.spread = rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "spread")
 	for i := range 2 {
 		w.setAgent(fmt.Sprintf("a%d", i), busyLimits(t))
 	}
@@ -104,13 +107,13 @@ func drawUID(t *rapid.T) string { return drawName(t, "u", 40) }
 func (w *world) drawPod(t *rapid.T) Pod {
 	p := Pod{
 		UID:      drawUID(t),
-		Queue:    drawName(t, "q", 4),
+		Queue:    drawName(t, "q", w.spread),
 		Priority: rapid.Int64Range(0, 1).Draw(t, "priority"),
 		Created:  rapid.Int64Range(0, 3).Draw(t, "created"),
 		Requests: map[string]int64{},
 	}
 	if rapid.Bool().Draw(t, "has project") {
-		p.Project = drawName(t, "p", 3)
+		p.Project = drawName(t, "p", min(w.spread, 3))
 	}
 	if rapid.Bool().Draw(t, "shares its operation") {
 		p.Operation = drawName(t, "op", 3)
@@ -158,7 +161,11 @@ func (w *world) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"enter":  enter,
 		"enter2": enter,
-		"enter3": enter,
+		"enter many": func(t *rapid.T) {
+			for range rapid.IntRange(0, 12).Draw(t, "many") {
+				enter(t)
+			}
+		},
 		"admit":  admit,
 		"admit2": admit,
 		"remove": remove,
