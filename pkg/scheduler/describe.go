@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"cmp"
+
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,11 +52,8 @@ func isNewOperation(pod *v1.Pod, q *v1alpha1.Queue) bool {
 // claimed is the assignment of a bound pod that may not, or no longer, have its queue: it is
 // charged where it says it is, because what runs is always charged.
 func (r *Room) claimed(pod *v1.Pod) tenancy.Assignment {
-	a := tenancy.Assignment{Queue: r.args.DefaultQueue, Project: pod.Labels[v1alpha1.ProjectLabel]}
-	if queue := pod.Labels[v1alpha1.QueueLabel]; queue != "" {
-		a.Queue = queue
-	}
-	return a
+	queue := tenancy.NamedQueue(tenancy.Claim{Labels: pod.Labels, Annotations: pod.Annotations})
+	return tenancy.Assignment{Queue: cmp.Or(queue, r.args.DefaultQueue), Project: pod.Labels[v1alpha1.ProjectLabel]}
 }
 
 // describe is a pod in the words of the ledger.
