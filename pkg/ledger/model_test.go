@@ -124,6 +124,7 @@ func (m *model) enter(p Pod) {
 	case old.state.Holds():
 	case !samePod(old.Pod, p):
 		m.pods[p.UID] = &modelPod{p, Waiting}
+		m.settle()
 	}
 }
 
