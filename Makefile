@@ -17,7 +17,7 @@ LDFLAGS := -s -w -X github.com/queueyard/queueyard/pkg/version.version=$(VERSION
 # The cluster's own programs change only with go.mod and their sources; ours are few and small.
 PROGRAMS := sandbox-control-plane sandbox queueyard-scheduler queueyard-controller
 ABOUT_sandbox-control-plane := etcd, API server and controllers of Kubernetes $(K8S_VERSION)
-ABOUT_sandbox := the local cluster's supervisor, its simulated nodes and its process node
+ABOUT_sandbox := the local cluster: supervisor, simulated nodes, process node
 ABOUT_queueyard-scheduler := kube-scheduler with queues
 ABOUT_queueyard-controller := webhook and controllers
 ABOUT_kubectl := kubectl $(K8S_VERSION)
