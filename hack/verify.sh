@@ -7,9 +7,10 @@ trap 'rm -rf "$copy"' EXIT
 git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' f; do [ -e "$f" ] && printf '%s\0' "$f"; done \
 	| tar --null -T - -cf - | tar -xf - -C "$copy"
 (cd "$copy" && hack/generate.sh && go mod tidy && cd hack/tools && go mod tidy)
-if ! diff -rq --exclude=bin --exclude=.git --exclude=.sandbox . "$copy" | grep -v '^Only in \.'; then
-	echo "verify: everything is up to date"
-else
+differing=$(diff -rq --exclude=bin --exclude=.git --exclude=.sandbox . "$copy" | grep -v '^Only in \.' || true)
+if [ -n "$differing" ]; then
+	printf '%s\n' "$differing" >&2
 	echo "verify: the files above differ from what their sources make; run make generate and go mod tidy" >&2
 	exit 1
 fi
+echo "verify: everything is up to date"
