@@ -20,10 +20,12 @@ import (
 const (
 	// runTimeout bounds one run.
 	runTimeout = 5 * time.Minute
-	// settleTimeout bounds the wait for the scheduler to have told a new line that it waits.
+	// settleTimeout bounds the making of the line.
 	settleTimeout = 10 * time.Minute
-	// quiet is the number of writes in a second below which a cluster is at rest.
-	quiet = 10
+	// quiet is the number of writes in a second below which a cluster counts as at rest. It is more
+	// than the scheduler's telling waiting pods why they wait, ten a second with two writes each,
+	// which may go on for a long time after a long line has come.
+	quiet = 60
 	// The runs without seats: the stock profile, and a queue without a limit.
 	stockRun = "stock"
 	freeRun  = "free"
@@ -89,8 +91,7 @@ func (b *bench) run(ctx context.Context) ([]result, error) {
 			if err != nil {
 				return results, err
 			}
-			fmt.Fprintf(b.log, "%6d waiting, %-5s %7.1f placed/s, utilisation %.3f, turnover %.0f/%.0f ms, %.1f writes and %.1f ms of the scheduler's CPU per pod\n",
-				r.Waiting, r.Run, r.Placed, r.Utilisation, r.TurnoverP50, r.TurnoverP99, r.WritesPerPod, r.SchedulerCPU)
+			fmt.Fprintln(b.log, r)
 			results = append(results, r)
 		}
 	}
@@ -114,7 +115,7 @@ func (b *bench) plan(waiting int) []result {
 	return runs
 }
 
-// prepare makes the line as long as it should be and waits until nothing more is written about it.
+// prepare makes the line as long as it should be and waits until the cluster is at rest.
 func (b *bench) prepare(ctx context.Context, waiting int) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
@@ -130,7 +131,7 @@ func (b *bench) prepare(ctx context.Context, waiting int) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the cluster still writes about %d waiting pods: %w", waiting, ctx.Err())
+			return fmt.Errorf("the cluster is not at rest with %d waiting pods: %w", waiting, ctx.Err())
 		case <-second.C:
 		}
 		now, err := writes(ctx, b.client)

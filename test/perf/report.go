@@ -10,6 +10,15 @@ import (
 	"strconv"
 )
 
+// String is the run in one line.
+func (r result) String() string {
+	text := fmt.Sprintf("%6d waiting, %-5s %6.1f placed/s, %.1f writes and %.1f ms of the scheduler's CPU per pod", r.Waiting, r.Run, r.Placed, r.WritesPerPod, r.SchedulerCPU)
+	if r.Seats > 0 {
+		text += fmt.Sprintf(", utilisation %.3f, turnover %.0f/%.0f ms", r.Utilisation, r.TurnoverP50, r.TurnoverP99)
+	}
+	return text
+}
+
 // writeTables prints the results as Markdown.
 func writeTables(w io.Writer, results []result) {
 	var rates, shapes []result
