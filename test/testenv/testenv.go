@@ -70,7 +70,7 @@ func WithCRDs() Option {
 func StartShared(options ...Option) (*Env, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	root, err := repositoryRoot()
+	binDir, err := BinDir()
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func StartShared(options ...Option) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := &Env{Dir: layout.Dir(path), binDir: filepath.Join(root, "bin")}
+	env := &Env{Dir: layout.Dir(path), binDir: binDir}
 	if err := env.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w; end of its log:\n%s", err, env.logEnd()), os.RemoveAll(path))
 	}
@@ -143,15 +143,15 @@ func (e *Env) logEnd() string {
 	return string(data)
 }
 
-// repositoryRoot is the nearest directory above the test that has a go.mod.
-func repositoryRoot() (string, error) {
+// BinDir is where make build puts the programs: bin in the nearest directory above the test that has a go.mod.
+func BinDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
+			return filepath.Join(dir, "bin"), nil
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {

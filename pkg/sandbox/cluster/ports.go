@@ -1,10 +1,14 @@
 package cluster
 
 import (
-	"errors"
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // Ports are taken from below the range that the kernel gives to outgoing connections, so that a port which is free
@@ -13,6 +17,12 @@ const (
 	firstPort = 20000
 	lastPort  = 32000
 	portTries = 200
+)
+
+// A port of the run before may be held for a moment by a program that is dying. Clients know it: it is worth a wait.
+const (
+	portPatience = 5 * time.Second
+	portInterval = 50 * time.Millisecond
 )
 
 // choosePorts gives each pointer a free loopback port, keeping the one it holds if that is still free.
@@ -35,16 +45,23 @@ func choosePorts(ports ...*int) error {
 }
 
 func listenNear(wanted int) (net.Listener, error) {
-	for try := range portTries {
-		port := wanted
-		if port == 0 || try > 0 {
-			port = firstPort + rand.IntN(lastPort-firstPort)
+	if wanted != 0 {
+		var kept net.Listener
+		err := wait.PollUntilContextTimeout(context.Background(), portInterval, portPatience, true, func(context.Context) (bool, error) {
+			var err error
+			kept, err = net.Listen("tcp", Loopback(wanted))
+			return err == nil, nil
+		})
+		if err == nil {
+			return kept, nil
 		}
-		if l, err := net.Listen("tcp", Loopback(port)); err == nil {
+	}
+	for range portTries {
+		if l, err := net.Listen("tcp", Loopback(firstPort+rand.IntN(lastPort-firstPort))); err == nil {
 			return l, nil
 		}
 	}
-	return nil, errors.New("no free loopback port found between " + strconv.Itoa(firstPort) + " and " + strconv.Itoa(lastPort))
+	return nil, fmt.Errorf("no free loopback port found between %d and %d", firstPort, lastPort)
 }
 
 // Loopback is the address of a port on this machine.
