@@ -75,6 +75,45 @@ func TestMove(t *testing.T) {
 	require.ErrorContains(t, relabel(""), `label queueyard.io/queue may not change from "`+open+`" to ""`)
 }
 
+// A paused queue takes Jobs and admits none; a draining one admits what waits and takes none.
+func TestPausedAndDraining(t *testing.T) {
+	s := begin(t, "states")
+	state := func(state v1alpha1.QueueState) func(*v1alpha1.QueueSpec) {
+		return func(q *v1alpha1.QueueSpec) { q.State = state }
+	}
+	q := s.queue("q", state(v1alpha1.QueuePaused))
+	for i := range 3 {
+		s.create(s.job(fmt.Sprintf("job-%d", i), q, simulated("1")))
+	}
+	s.until("all wait", q, func(c counts) bool { return c.waiting == 3 })
+	for _, p := range s.pods(t.Context()) {
+		require.Contains(t, s.says(p.Name, "QueuePaused"), "queue "+q+" is paused; it admits again when its state is Open")
+	}
+	s.editQueue(q, state(v1alpha1.QueueDraining))
+	s.until("all succeed", q, succeed(3))
+	require.ErrorContains(t, shared.objects.Create(t.Context(), s.job("late", q, simulated("1"))),
+		`queue "`+q+`" is draining and takes no new operations: use another queue, or set its spec.state to Open`)
+	s.editQueue(q, state(v1alpha1.QueueOpen))
+	s.create(s.job("later", q, simulated("1")))
+	s.until("all succeed", q, succeed(4))
+}
+
+// The pods of one Job share a seat, and the next Job waits until the last of them has ended.
+func TestPodsOfAJobShareASeat(t *testing.T) {
+	s := begin(t, "together")
+	q := s.queue("q", seats(1))
+	threefold := func(name string) *batchv1.Job {
+		job := s.job(name, q, simulated("2"))
+		job.Spec.Parallelism, job.Spec.Completions = new(int32(3)), new(int32(3))
+		return job
+	}
+	s.create(threefold("first"))
+	s.until("the pods of the first run together", q, func(c counts) bool { return c.running == 3 })
+	s.create(threefold("second"))
+	s.until("all succeed", q, succeed(6))
+	require.Equal(t, 1, s.peak(q))
+}
+
 // A deleted queue takes nothing new, serves what waits, and goes when it is empty.
 func TestQueueDeleted(t *testing.T) {
 	s := begin(t, "deleted")

@@ -156,6 +156,20 @@ func TestUnmanagedNamespace(t *testing.T) {
 	edit(s, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace}}, "unlabelled", func(p *corev1.Pod) { delete(p.Labels, v1alpha1.QueueLabel) })
 	succeeded("unlabelled")
 
+	// A label taken from a running pod frees nothing: the audit would see a second one beside it.
+	running := ours("running", q)
+	running.Annotations["sandbox.queueyard.io/duration"] = "600s"
+	s.create(running)
+	s.until("it runs", q, func(c counts) bool { return c.running == 1 })
+	s.create(ours("behind", q))
+	edit(s, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace}}, "running", func(p *corev1.Pod) { delete(p.Labels, v1alpha1.QueueLabel) })
+	require.Contains(t, s.says("behind", "QueueFull"), "queue "+q+": 1/1 operations running")
+	s.create(ours("after", ""))
+	succeeded("after")
+	require.Empty(t, s.get("behind").Spec.NodeName)
+	require.NoError(t, shared.objects.Delete(t.Context(), s.get("running")))
+	succeeded("behind")
+
 	// Another scheduler's pod is none of ours.
 	stock := s.pod("stock", q, simulated("1"))
 	s.create(stock)
