@@ -111,6 +111,7 @@ func newRoom(clock clock.WithTicker) *Room {
 		directory: newDirectory(),
 		entries:   map[types.UID]*entry{},
 		idle:      map[types.UID]*entry{},
+		changes:   newChanges(),
 	}
 }
 

@@ -209,6 +209,7 @@ func (r *Room) queueSeen(q *v1alpha1.Queue) {
 		Strategy: strategy,
 		Paused:   q.Spec.State == v1alpha1.QueuePaused,
 	})
+	r.changes.queues[q.Name] = true
 	r.signal()
 }
 
@@ -218,14 +219,19 @@ func (r *Room) queueGone(q *v1alpha1.Queue) {
 	delete(r.directory.queues, q.Name)
 	r.directory.DeleteQueue(q.Name)
 	r.ledger.DeleteQueue(q.Name)
+	forgetMetrics(q.Name)
 	r.tenancyChanged()
 }
 
 func (r *Room) agentSeen(a *v1alpha1.Agent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.directory.agents[a.Name] == nil {
+		r.agentCameOrWent(a.Name)
+	}
 	r.directory.agents[a.Name] = a
 	r.ledger.SetAgent(a.Name, limits(a.Spec.Concurrency, nil))
+	r.changes.agents[a.Name] = true
 	r.signal()
 }
 
@@ -234,7 +240,17 @@ func (r *Room) agentGone(a *v1alpha1.Agent) {
 	defer r.mu.Unlock()
 	delete(r.directory.agents, a.Name)
 	r.ledger.DeleteAgent(a.Name)
+	r.agentCameOrWent(a.Name)
 	r.signal()
+}
+
+// agentCameOrWent changes whether the queues that name it are ready.
+func (r *Room) agentCameOrWent(name string) {
+	for _, q := range r.directory.queues {
+		if tenancy.InfoOf(q).Agent == name {
+			r.changes.queues[q.Name] = true
+		}
+	}
 }
 
 func (r *Room) projectSeen(p *v1alpha1.Project) {

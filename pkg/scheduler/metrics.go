@@ -41,3 +41,14 @@ var (
 var registerMetrics = sync.OnceFunc(func() {
 	legacyregistry.MustRegister(admissions, waitSeconds, noFitReturns, repairs, pumpDuration, operations)
 })
+
+// forgetMetrics ends the series of a queue that is gone, so that their number stays that of the
+// queues.
+func forgetMetrics(queue string) {
+	labels := map[string]string{"queue": queue}
+	admissions.Delete(labels)
+	waitSeconds.Delete(labels)
+	for _, state := range []string{"pending", "admitted", "running"} {
+		operations.Delete(map[string]string{"queue": queue, "state": state})
+	}
+}

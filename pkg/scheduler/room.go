@@ -46,6 +46,7 @@ type Room struct {
 	retries   retryHeap
 	reports   reportLine
 	stale     staleness
+	changes   changes
 }
 
 // entry is one pod of our profiles that is not over.

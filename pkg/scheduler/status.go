@@ -46,6 +46,7 @@ func (w *statusWriter) run(ctx context.Context) {
 		for _, change := range w.room.statusChanges() {
 			if err := w.write(ctx, change); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 				klog.FromContext(ctx).Error(err, "Cannot write a status; the next second tries again", "resource", change.resource, "name", change.object.Name)
+				w.room.changedAgain(change)
 			}
 		}
 	}
@@ -63,27 +64,58 @@ func (w *statusWriter) write(ctx context.Context, change statusChange) error {
 		SubResource("status").Body(patch).Do(ctx).Error()
 }
 
-// statusChanges compares what the ledger says with what the API has.
+// changes names the objects whose status may differ from the one the API has: what the ledger
+// counts in them changed, or they were seen anew (and with them whatever a hand wrote into them).
+type changes struct {
+	queues, agents map[string]bool
+}
+
+func newChanges() changes { return changes{queues: map[string]bool{}, agents: map[string]bool{}} }
+
+func (r *Room) changedAgain(change statusChange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if change.resource == "agents" {
+		r.changes.agents[change.object.Name] = true
+	} else {
+		r.changes.queues[change.object.Name] = true
+	}
+}
+
+// statusChanges compares what the ledger says with what the API has, for all that changed.
 func (r *Room) statusChanges() []statusChange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	queues, agents := r.ledger.Changed()
+	for _, name := range queues {
+		r.changes.queues[name] = true
+	}
+	for _, name := range agents {
+		r.changes.agents[name] = true
+	}
 	now := metav1.NewTime(r.clock.Now())
 	var out []statusChange
-	perAgent := map[string]int32{}
-	for _, q := range r.directory.queues {
-		perAgent[tenancy.InfoOf(q).Agent]++
-		if status := r.queueStatus(q, now); !equality.Semantic.DeepEqual(status, q.Status) {
-			out = append(out, statusChange{"queues", q.ObjectMeta, explicitUsage(status, q.Status)})
+	for name := range r.changes.queues {
+		q := r.directory.queues[name]
+		if q == nil {
+			continue
 		}
-		for state, n := range map[string]int32{"pending": q.Status.Pending, "admitted": q.Status.Admitted, "running": q.Status.Running} {
+		status := r.queueStatus(q, now)
+		for state, n := range map[string]int32{"pending": status.Pending, "admitted": status.Admitted, "running": status.Running} {
 			operations.WithLabelValues(q.Name, state).Set(float64(n))
 		}
-	}
-	for _, a := range r.directory.agents {
-		if status := r.agentStatus(a, perAgent[a.Name], now); !equality.Semantic.DeepEqual(status, a.Status) {
-			out = append(out, statusChange{"agents", a.ObjectMeta, status})
+		if !equality.Semantic.DeepEqual(status, q.Status) {
+			out = append(out, statusChange{"queues", q.ObjectMeta, explicitUsage(status, q.Status)})
 		}
 	}
+	for name := range r.changes.agents {
+		if a := r.directory.agents[name]; a != nil {
+			if status := r.agentStatus(a, now); !equality.Semantic.DeepEqual(status, a.Status) {
+				out = append(out, statusChange{"agents", a.ObjectMeta, status})
+			}
+		}
+	}
+	r.changes = newChanges()
 	return out
 }
 
@@ -134,9 +166,10 @@ func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueSta
 	return status
 }
 
-func (r *Room) agentStatus(a *v1alpha1.Agent, queues int32, now metav1.Time) v1alpha1.AgentStatus {
-	status := v1alpha1.AgentStatus{ObservedGeneration: a.Generation, Queues: queues, Conditions: append([]metav1.Condition(nil), a.Status.Conditions...)}
+func (r *Room) agentStatus(a *v1alpha1.Agent, now metav1.Time) v1alpha1.AgentStatus {
+	status := v1alpha1.AgentStatus{ObservedGeneration: a.Generation, Conditions: append([]metav1.Condition(nil), a.Status.Conditions...)}
 	if stats, ok := r.ledger.AgentStats(a.Name); ok {
+		status.Queues = int32(stats.Queues)
 		status.Pending = int32(stats.Pending + stats.Suspended)
 		status.Admitted = int32(stats.Admitted)
 	}

@@ -1,0 +1,83 @@
+package scheduler
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	v1 "k8s.io/api/core/v1"
+)
+
+// reported does what the reporter does with the findings of a moment, and names the pods.
+func (w *world) reported(budget int) map[string]v1.PodCondition {
+	found := map[string]v1.PodCondition{}
+	for _, f := range w.room.findings(budget) {
+		found[f.pod.Name] = f.condition
+		w.change(f.pod.UID, func(p *v1.Pod) {
+			var kept []v1.PodCondition
+			for _, c := range p.Status.Conditions {
+				if c.Type != f.condition.Type {
+					kept = append(kept, c)
+				}
+			}
+			p.Status.Conditions = append(kept, f.condition)
+		})
+	}
+	w.settle()
+	return found
+}
+
+func TestReportOfAWait(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("q", 1)
+	for _, name := range []string{"a", "b", "c"} {
+		w.create(testPod(name, "q"))
+	}
+	w.settle()
+	require.Empty(t, w.reported(10), "not before the delay")
+
+	w.clock.Step(w.room.args.ReportDelay.Duration)
+	found := w.reported(10)
+	require.Len(t, found, 2, "the admitted pod says nothing")
+	require.Equal(t, v1.ConditionFalse, found["c"].Status)
+	require.Equal(t, "QueueFull", found["c"].Reason)
+	require.Equal(t, "queue q: 1/1 operations running; position 2 of 2", found["c"].Message)
+
+	w.clock.Step(reportAgain)
+	require.Empty(t, w.reported(10), "numbers may change, the reason did not")
+
+	w.cycle(t, true, "")
+	w.bind(t, true)
+	w.remove("a")
+	w.settle()
+	w.cycle(t, true, "")
+	w.bind(t, true)
+	w.settle()
+	w.clock.Step(reportAgain)
+	found = w.reported(10)
+	require.Len(t, found, 1)
+	require.Equal(t, v1.ConditionTrue, found["b"].Status, "b is on a node now")
+	require.Empty(t, w.reported(10))
+}
+
+func TestReportsAreFew(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("q", 0)
+	for i := range 20 {
+		w.create(testPod(fmt.Sprint("pod", i), "q"))
+	}
+	w.settle()
+	w.clock.Step(w.room.args.ReportDelay.Duration)
+	seen := map[string]bool{}
+	for range 10 {
+		found := w.reported(2)
+		require.Len(t, found, 2)
+		for name := range found {
+			require.False(t, seen[name])
+			seen[name] = true
+		}
+	}
+	w.clock.Step(time.Minute)
+	require.Empty(t, w.reported(2))
+}

@@ -1,0 +1,89 @@
+package scheduler
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+)
+
+// written applies what the status writer would patch, as the API server and the watch would.
+func (w *world) written(t *testing.T) (names []string) {
+	t.Helper()
+	for _, change := range w.room.statusChanges() {
+		text, err := json.Marshal(change.status)
+		require.NoError(t, err)
+		names = append(names, change.resource+"/"+change.object.Name)
+		if change.resource == "agents" {
+			a := w.room.directory.agents[change.object.Name].DeepCopy()
+			a.Status = v1alpha1.AgentStatus{}
+			require.NoError(t, json.Unmarshal(text, &a.Status))
+			w.room.agentSeen(a)
+			continue
+		}
+		q := w.room.directory.queues[change.object.Name].DeepCopy()
+		q.Status = v1alpha1.QueueStatus{}
+		require.NoError(t, json.Unmarshal(text, &q.Status))
+		for name, quantity := range q.Status.Usage {
+			if quantity.IsZero() { // null in the patch: removed
+				delete(q.Status.Usage, name)
+			}
+		}
+		w.room.queueSeen(q)
+	}
+	return names
+}
+
+func TestStatusFollowsTheLedger(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("q", 1)
+	require.ElementsMatch(t, []string{"queues/q", "agents/default"}, w.written(t))
+	require.Empty(t, w.written(t), "what was written is not written again")
+
+	w.create(testPod("a", "q"))
+	w.create(testPod("b", "q"))
+	w.settle()
+	require.ElementsMatch(t, []string{"queues/q", "agents/default"}, w.written(t))
+	status := w.room.directory.queues["q"].Status
+	require.EqualValues(t, 1, status.Pending)
+	require.EqualValues(t, 1, status.Admitted)
+	require.EqualValues(t, 0, status.Running, "it has no node yet")
+	require.Equal(t, "1", status.Usage.Cpu().String())
+	agent := w.room.directory.agents["default"].Status
+	require.EqualValues(t, 1, agent.Queues)
+	require.EqualValues(t, 1, agent.Pending)
+
+	w.remove("a")
+	w.remove("b")
+	w.settle()
+	w.written(t)
+	require.Empty(t, w.room.directory.queues["q"].Status.Usage, "a resource nobody uses any more is taken out")
+}
+
+func TestStatusWrittenByHandIsCorrected(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("q", 1)
+	w.written(t)
+	edited := w.room.directory.queues["q"].DeepCopy()
+	edited.Status.Pending = 99
+	w.room.queueSeen(edited)
+	require.Equal(t, []string{"queues/q"}, w.written(t))
+	require.EqualValues(t, 0, w.room.directory.queues["q"].Status.Pending)
+}
+
+func TestQueueOfAMissingAgentSaysSo(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("q", 1, func(q *v1alpha1.Queue) { q.Spec.Agent = "elsewhere" })
+	w.written(t)
+	ready := meta.FindStatusCondition(w.room.directory.queues["q"].Status.Conditions, v1alpha1.ReadyCondition)
+	require.Equal(t, metav1.ConditionFalse, ready.Status)
+	require.Contains(t, ready.Message, `agent "elsewhere" does not exist`)
+
+	w.room.agentSeen(&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}})
+	w.written(t)
+	require.True(t, meta.IsStatusConditionTrue(w.room.directory.queues["q"].Status.Conditions, v1alpha1.ReadyCondition))
+}
