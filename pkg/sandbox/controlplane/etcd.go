@@ -25,6 +25,8 @@ func startEtcd(ctx context.Context, dir layout.Dir) (*embed.Etcd, error) {
 	config := embed.NewConfig()
 	config.Dir = dir.Etcd()
 	config.LogLevel = "warn"
+	// Left at zero, every single request would be logged as a slow one.
+	config.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration
 	// Data need not survive a power cut, only the end of the process.
 	config.UnsafeNoFsync = true
 	config.QuotaBackendBytes = databaseLimit
