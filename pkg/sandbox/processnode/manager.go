@@ -2,6 +2,8 @@ package processnode
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log"
 	"os"
 	"path/filepath"
@@ -67,6 +69,32 @@ func (m *manager) forget(pod *corev1.Pod) {
 			log.Print(err)
 		}
 	}()
+}
+
+// removeLeftOver removes the files of pods that were deleted while the node did not run.
+func (m *manager) removeLeftOver(pods []any) error {
+	// Read first: a folder made later belongs to a worker that is not in question.
+	entries, err := os.ReadDir(m.options.Dir.Pods())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	known := map[types.UID]bool{}
+	for _, p := range pods {
+		known[p.(*corev1.Pod).UID] = true
+	}
+	m.mu.Lock()
+	for uid := range m.workers {
+		known[uid] = true
+	}
+	m.mu.Unlock()
+	for _, e := range entries {
+		if uid := types.UID(e.Name()); !known[uid] {
+			if err := os.RemoveAll(m.podDir(uid)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // shutDown ends all pods and returns when the API knows.

@@ -127,6 +127,11 @@ func watchPods(ctx context.Context, client kubernetes.Interface, pods *manager) 
 		return err
 	}
 	factory.Start(ctx.Done())
+	if cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+		if err := pods.removeLeftOver(informer.GetStore().List()); err != nil {
+			return err
+		}
+	}
 	<-ctx.Done()
 	factory.Shutdown()
 	return nil
