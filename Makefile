@@ -75,7 +75,8 @@ test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
 
 .PHONY: bench
 bench: build ## Measure the ledger and a cluster against the stock scheduler (about 30 minutes).
-	go test -run '^$$' -bench . -benchtime 1x ./pkg/ledger
+	go test -run '^$$' -bench 'Memory' -benchtime 1x ./pkg/ledger
+	go test -run '^$$' -bench '[^y]$$' -benchtime 200000x ./pkg/ledger
 	go run ./test/perf
 
 .PHONY: generate
