@@ -98,15 +98,20 @@ func (b *bench) run(ctx context.Context) ([]result, error) {
 	return results, nil
 }
 
-// plan lists the runs with one line. Stock and queue runs take turns, so that a slow minute of the
-// machine meets both.
+// plan lists the runs with one line. Stock and queue runs take turns, and turns in going first, so
+// that a slow minute of the machine meets both.
 func (b *bench) plan(waiting int) []result {
 	var runs []result
 	if b.options.rates {
-		for range b.options.repeats {
-			runs = append(runs,
-				result{Waiting: waiting, Run: stockRun, Pods: b.options.pods},
-				result{Waiting: waiting, Run: freeRun, Queues: 1, Pods: b.options.pods})
+		for i := range b.options.repeats {
+			pair := []result{
+				{Waiting: waiting, Run: stockRun, Pods: b.options.pods},
+				{Waiting: waiting, Run: freeRun, Queues: 1, Pods: b.options.pods},
+			}
+			if i%2 == 1 {
+				slices.Reverse(pair)
+			}
+			runs = append(runs, pair...)
 		}
 	}
 	for _, s := range b.options.shapes {
