@@ -104,17 +104,22 @@ func (r *Room) gone(uid types.UID) {
 	r.signal()
 }
 
-// placed charges a pod that is on a node.
+// placed charges a pod that is on a node: to the queue it was admitted to, whatever its labels have
+// become, or after a restart to the one they name.
 func (r *Room) placed(e *entry) {
-	assignment, refusal := r.assign(e.pod)
-	if refusal != nil {
-		assignment = r.claimed(e.pod)
+	state := r.ledger.State(string(e.uid()))
+	if state != ledger.Admitted && state != ledger.Running {
+		assignment, refusal := r.assign(e.pod)
+		if refusal != nil {
+			assignment = r.claimed(e.pod)
+		}
+		e.assignment = assignment
 	}
-	if r.ledger.State(string(e.uid())) != ledger.Running {
-		waitSeconds.WithLabelValues(assignment.Queue).Observe(r.clock.Since(e.pod.CreationTimestamp.Time).Seconds())
+	if state != ledger.Running {
+		waitSeconds.WithLabelValues(e.assignment.Queue).Observe(r.clock.Since(e.pod.CreationTimestamp.Time).Seconds())
 	}
-	r.ledger.Charge(describe(e.pod, assignment))
-	e.assignment, e.refusal, e.committed = assignment, nil, false
+	r.ledger.Charge(describe(e.pod, e.assignment))
+	e.refusal, e.committed = nil, false
 	r.ranks.drop(e.uid())
 	r.notIdle(e)
 	r.noRetry(e)

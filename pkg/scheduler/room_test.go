@@ -216,6 +216,21 @@ func TestRelabelledPodMoves(t *testing.T) {
 	require.Equal(t, []string{"a"}, w.active())
 }
 
+func TestLabelTakenFromARunningPodFreesNothing(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("default", -1)
+	w.queue("q", 1)
+	w.create(testPod("running", "q", func(p *v1.Pod) { p.Spec.NodeName = "node" }))
+	w.create(testPod("behind", "q"))
+	w.settle()
+	w.change("running", func(p *v1.Pod) { delete(p.Labels, v1alpha1.QueueLabel) })
+	w.settle()
+	require.Empty(t, w.active())
+	w.remove("running")
+	w.settle()
+	require.Equal(t, []string{"behind"}, w.active())
+}
+
 func TestRestartChargesWhatRuns(t *testing.T) {
 	w := newWorld(testContext(t))
 	w.queue("q", 1)
