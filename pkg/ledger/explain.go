@@ -21,6 +21,7 @@ const (
 	QueueNotFound     Reason = "QueueNotFound"
 	AgentNotFound     Reason = "AgentNotFound"
 	QueuePaused       Reason = "QueuePaused"
+	BudgetExhausted   Reason = "BudgetExhausted"
 	NeverFits         Reason = "NeverFits"
 	Unschedulable     Reason = "Unschedulable" // suspended
 	BehindHead        Reason = "BehindHead"    // of a StrictFIFO queue
@@ -80,8 +81,13 @@ func (l *Ledger) Explain(uid string) (Explanation, bool) {
 		return e, true
 	}
 	e.fact(Unschedulable, suspension(p))
-	e.fact(q.closed())
+	e.fact(q.unavailable())
 	e.fact(NeverFits, l.impossible(p, at))
+	for _, n := range at {
+		if n != nil {
+			e.fact(BudgetExhausted, n.closed())
+		}
+	}
 	if p.state == Waiting && !p.shape.never {
 		e.Position, e.Waiting = q.position(p)
 	}
@@ -158,6 +164,10 @@ func (c *Check) sentence() string {
 	if c.Resource == "" {
 		return fmt.Sprintf("%s %s: %d/%d operations running", c.Kind, c.Name, c.Used, c.Limit)
 	}
+	if c.Resource == CostPerHour {
+		return fmt.Sprintf("%s %s: cost %s/%s per hour, needs %s", c.Kind, c.Name,
+			FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), FormatAmount(c.Resource, c.Need))
+	}
 	return fmt.Sprintf("%s %s: %s %s/%s used, needs %s", c.Kind, c.Name, c.Resource,
 		FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), FormatAmount(c.Resource, c.Need))
 }
@@ -192,8 +202,16 @@ func (l *Ledger) checks(p *pod, at path) []Check {
 	return checks
 }
 
-// closed says why a queue admits nothing whatever its room; the sentence is empty if it is open.
-func (q *queue) closed() (Reason, string) {
+// closed says why a node admits nothing for now; empty if it is not closed.
+func (n *limitNode) closed() string {
+	if n.limits.Closed == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s %s: %s", n.kind, n.name, n.limits.Closed)
+}
+
+// unavailable says why a queue admits nothing whatever its room; the sentence is empty if it is open.
+func (q *queue) unavailable() (Reason, string) {
 	switch {
 	case !q.exists:
 		return QueueNotFound, fmt.Sprintf("queue %s does not exist; create it or name another queue", q.name)
@@ -227,6 +245,10 @@ func (l *Ledger) impossible(p *pod, at path) string {
 		for _, want := range p.vec.needs {
 			if bound := n.bound(want.dim); bound >= 0 && want.amount > bound {
 				name := l.dims.names[want.dim]
+				if name == CostPerHour {
+					return fmt.Sprintf("asks cost %s per hour but %s %s allows at most %s per hour in all; lower the cost or raise the quota",
+						FormatAmount(name, want.amount), n.kind, n.name, FormatAmount(name, bound))
+				}
 				return fmt.Sprintf("asks %s %s but %s %s allows at most %s in all; lower the request or raise the quota",
 					name, FormatAmount(name, want.amount), n.kind, n.name, FormatAmount(name, bound))
 			}

@@ -139,6 +139,26 @@ func TestSentences(t *testing.T) {
 			f.enter("head", "q")
 			f.enter("x", "q")
 		}, QueueFull, "queue q: 1/1 operations running; position 2 of 2"},
+		{"budget used up", func(f *fixture) {
+			f.queue("q", 1, 1, closed("budget 100.00 per day used up; turns at 2026-12-01T00:00:00Z"))
+			f.Charge(f.pod("a", "q"))
+			f.enter("x", "q")
+		}, BudgetExhausted, "queue q: budget 100.00 per day used up; turns at 2026-12-01T00:00:00Z; position 1 of 1"},
+		{"budget of the organization used up", func(f *fixture) {
+			f.SetProject("vision", "lab", limited(-1))
+			f.SetOrganization("lab", Limits{Seats: Unlimited, Closed: "budget 5.00 per hour used up"})
+			f.queue("q", 1, Unlimited)
+			f.enter("x", "q", in("vision"))
+		}, BudgetExhausted, "organization lab: budget 5.00 per hour used up; position 1 of 1"},
+		{"cost quota", func(f *fixture) {
+			f.queue("gpu", 1, Unlimited, quota(CostPerHour, 4_000_000))
+			f.Charge(f.pod("a", "gpu", asks(CostPerHour, 3_500_000)))
+			f.enter("x", "gpu", asks(CostPerHour, 1_000_000))
+		}, QueueQuota, "queue gpu: cost 3.50/4.00 per hour, needs 1.00; position 1 of 1"},
+		{"costs more than is ever allowed", func(f *fixture) {
+			f.queue("gpu", 1, Unlimited, quota(CostPerHour, 4_000_000))
+			f.enter("x", "gpu", asks(CostPerHour, 5_250_000))
+		}, NeverFits, "asks cost 5.25 per hour but queue gpu allows at most 4.00 per hour in all; lower the cost or raise the quota"},
 		{"has room", func(f *fixture) {
 			f.queue("q", 1, 1)
 			f.queue("r", 2, 1)
@@ -209,6 +229,7 @@ func TestFormatAmount(t *testing.T) {
 		{"memory", 4 << 30, "4Gi"}, {"memory", 1536 << 20, "1536Mi"}, {"memory", 1000, "1000"}, {"memory", 0, "0"},
 		{"hugepages-2Mi", 2 << 20, "2Mi"}, {"ephemeral-storage", 3 << 40, "3Ti"},
 		{"nvidia.com/gpu", 1024, "1024"},
+		{CostPerHour, 3_500_000, "3.50"}, {CostPerHour, 0, "0.00"}, {CostPerHour, 1_234_567, "1.234567"}, {CostPerHour, 1_230_000, "1.23"},
 	} {
 		assert.Equal(t, test.want, FormatAmount(test.resource, test.amount))
 	}

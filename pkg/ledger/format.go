@@ -7,7 +7,8 @@ import (
 )
 
 // FormatAmount writes an amount of a resource as people do: cpu is kept in thousandths ("1500m",
-// "2"), bytes are shortened where that loses nothing ("4Gi"), all else is a number.
+// "2"), bytes are shortened where that loses nothing ("4Gi"), cost has two decimals, or more where it
+// needs them ("3.50"), all else is a number.
 func FormatAmount(resource string, amount int64) string {
 	switch {
 	case resource == "cpu":
@@ -15,6 +16,8 @@ func FormatAmount(resource string, amount int64) string {
 			return strconv.FormatInt(amount/1000, 10)
 		}
 		return strconv.FormatInt(amount, 10) + "m"
+	case resource == CostPerHour:
+		return formatMillionths(amount)
 	case resource == "memory", resource == "storage", resource == "ephemeral-storage", strings.HasPrefix(resource, "hugepages-"):
 		return formatBytes(amount)
 	}
@@ -29,4 +32,9 @@ func formatBytes(amount int64) string {
 		at++
 	}
 	return fmt.Sprintf("%d%s", amount, units[at])
+}
+
+func formatMillionths(amount int64) string {
+	text := fmt.Sprintf("%d.%06d", amount/1_000_000, amount%1_000_000)
+	return text[:len(text)-4] + strings.TrimRight(text[len(text)-4:], "0")
 }

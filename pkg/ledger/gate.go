@@ -57,7 +57,7 @@ func (g *gate) need(s *shape) int64 {
 	switch {
 	case g.node == nil:
 		return 0
-	case g.dim == seats:
+	case g.dim == seats, g.dim == closing:
 		return 1
 	}
 	return s.vec.of(g.dim)

@@ -11,6 +11,10 @@ type dim int32
 
 const seats dim = 0
 
+// closing stands for whether a node is closed. It has a gate as the other dimensions have; there is
+// nothing to charge.
+const closing dim = -1
+
 // need is how much of one resource a pod asks for.
 type need struct {
 	dim    dim

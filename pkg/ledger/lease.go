@@ -16,12 +16,15 @@ func (l *Ledger) Revalidate(uid string) error {
 		return nil
 	}
 	q := p.op.queue
-	if _, sentence := q.closed(); sentence != "" {
+	if _, sentence := q.unavailable(); sentence != "" {
 		return errors.New(sentence)
 	}
 	for _, n := range pathOf(q, p.project) {
 		if n == nil {
 			continue
+		}
+		if sentence := n.closed(); sentence != "" {
+			return errors.New(sentence)
 		}
 		if p.op.running == 0 && n.over(seats) {
 			return l.overError(n, seats)
@@ -41,6 +44,10 @@ func (l *Ledger) overError(n *limitNode, d dim) error {
 		return fmt.Errorf("%s %s: %d operations hold a seat and its concurrency is now %d; the pod waits again", n.kind, n.name, used, bound)
 	}
 	name := l.dims.names[d]
+	if name == CostPerHour {
+		return fmt.Errorf("%s %s: cost %s per hour is charged and its quota is now %s per hour; the pod waits again",
+			n.kind, n.name, FormatAmount(name, used), FormatAmount(name, bound))
+	}
 	return fmt.Errorf("%s %s: %s of %s is charged and its quota is now %s; the pod waits again",
 		n.kind, n.name, FormatAmount(name, used), name, FormatAmount(name, bound))
 }

@@ -30,6 +30,15 @@ func TestRevalidate(t *testing.T) {
 			f.Charge(f.pod("other", "q", asks("gpu", 4)))
 			f.queue("q", 1, 2, quota("gpu", 1))
 		}, ""},
+		{"budget used up", func(f *fixture) { f.queue("q", 1, 2, closed("budget 1.00 per day used up")) },
+			"queue q: budget 1.00 per day used up"},
+		{"cost quota lowered", func(f *fixture) {
+			f.Charge(f.pod("other", "q", asks(CostPerHour, 2_000_000), of("job")))
+			f.Return("x")
+			f.enter("x", "q", of("job"), in("p"), asks(CostPerHour, 1_000_000))
+			f.admit()
+			f.queue("q", 1, 2, quota(CostPerHour, 1_500_000))
+		}, "queue q: cost 3.00 per hour is charged and its quota is now 1.50 per hour; the pod waits again"},
 		{"it runs", func(f *fixture) {
 			f.Charge(f.pod("x", "q", of("job"), in("p"), asks("cpu", 2000)))
 			f.queue("q", 1, 0)

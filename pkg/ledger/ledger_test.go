@@ -41,6 +41,9 @@ func (f *fixture) queue(name string, level, seats int64, change ...func(*QueueCo
 
 func strict(c *QueueConfig) { c.Strategy = StrictFIFO }
 func paused(c *QueueConfig) { c.Paused = true }
+func closed(why string) func(*QueueConfig) {
+	return func(c *QueueConfig) { c.Limits.Closed = why }
+}
 
 func quota(pairs ...any) func(*QueueConfig) {
 	return func(c *QueueConfig) { c.Limits.Resources = limited(0, pairs...).Resources }
@@ -136,6 +139,26 @@ func TestRules(t *testing.T) {
 			f.enter("second", "q", of("job"))
 			f.enter("third", "q", of("job"))
 		}, "second third"},
+		{"a closed node admits nothing, seated or not, and all else goes on", func(f *fixture) {
+			f.SetProject("poor", "", Limits{Seats: Unlimited, Closed: "budget used up"})
+			f.queue("q", 1, Unlimited)
+			f.Charge(f.pod("first", "q", of("job"), in("poor")))
+			f.enter("second", "q", of("job"), in("poor"))
+			f.enter("third", "q", in("poor"))
+			f.enter("other", "q")
+		}, "other"},
+		{"a StrictFIFO queue waits for a head that a closed node refuses", func(f *fixture) {
+			f.SetProject("poor", "", Limits{Seats: Unlimited, Closed: "budget used up"})
+			f.queue("q", 1, Unlimited, strict)
+			f.enter("head", "q", in("poor"))
+			f.enter("other", "q")
+		}, ""},
+		{"a node that opens again admits what waited", func(f *fixture) {
+			f.queue("q", 1, Unlimited, closed("budget used up"))
+			f.enter("a", "q")
+			assert.Empty(f.t, f.admit())
+			f.queue("q", 1, Unlimited)
+		}, "a"},
 		{"an operation takes a seat in each queue that it is in", func(f *fixture) {
 			f.queue("q", 1, 1)
 			f.queue("r", 1, 0)

@@ -264,9 +264,16 @@ func (m *model) neverFits(p *modelPod) bool {
 	return false
 }
 
+func (m *model) closed(p *modelPod) bool {
+	return slices.ContainsFunc(m.path(p.Queue, p.Project), func(n modelNode) bool { return m.limits(n).Closed != "" })
+}
+
 func (m *model) fits(p *modelPod) bool {
 	for _, n := range m.path(p.Queue, p.Project) {
 		limits := m.limits(n)
+		if limits.Closed != "" {
+			return false
+		}
 		if !m.seated(p) && limits.Seats >= 0 && m.seatsOf(n) >= limits.Seats {
 			return false
 		}

@@ -14,6 +14,7 @@ type limitNode struct {
 	bounds []int64 // the same by dimension; missing or negative: unlimited
 	used   []total // by dimension
 	gates  []*gate // by dimension; nil where nothing was ever refused
+	shut   *gate   // of closing; nil likewise
 }
 
 func (n *limitNode) bound(d dim) int64 {
@@ -32,6 +33,12 @@ func (n *limitNode) taken(d dim) int64 {
 
 // free is how much more may be charged; negative where more is charged than the bound allows.
 func (n *limitNode) free(d dim) int64 {
+	if d == closing {
+		if n.limits.Closed != "" {
+			return 0
+		}
+		return math.MaxInt64
+	}
 	bound := n.bound(d)
 	if bound < 0 {
 		return math.MaxInt64
@@ -144,7 +151,7 @@ func (l *Ledger) setLimits(n *limitNode, limits Limits) bool {
 	}
 	old := n.bounds
 	n.bounds = nil
-	n.limits = Limits{limits.Seats, maps.Clone(limits.Resources)}
+	n.limits = Limits{limits.Seats, maps.Clone(limits.Resources), limits.Closed}
 	if limits.Seats >= 0 {
 		n.setBound(seats, limits.Seats)
 	}
@@ -163,11 +170,14 @@ func (l *Ledger) setLimits(n *limitNode, limits Limits) bool {
 			l.roomChanged(g)
 		}
 	}
+	if n.shut != nil {
+		l.roomChanged(n.shut)
+	}
 	return true
 }
 
 func (limits Limits) equal(other Limits) bool {
-	return limits.Seats == other.Seats && maps.Equal(limits.Resources, other.Resources)
+	return limits.Seats == other.Seats && limits.Closed == other.Closed && maps.Equal(limits.Resources, other.Resources)
 }
 
 func (n *limitNode) setBound(d dim, bound int64) {
@@ -179,6 +189,12 @@ func (n *limitNode) setBound(d dim, bound int64) {
 
 // gateOf is the gate where shapes wait for a dimension of a node.
 func (l *Ledger) gateOf(n *limitNode, d dim) *gate {
+	if d == closing {
+		if n.shut == nil {
+			n.shut = l.newGate(n, closing)
+		}
+		return n.shut
+	}
 	for int(d) >= len(n.gates) {
 		n.gates = append(n.gates, nil)
 	}

@@ -95,6 +95,9 @@ func drawLimits(t *rapid.T) Limits {
 			limits.Resources[name] = rapid.SampledFrom([]int64{-1, 0, 1, 2, 4, 7, math.MaxInt64}).Draw(t, "bound")
 		}
 	}
+	if rapid.IntRange(0, 7).Draw(t, "closed") == 0 {
+		limits.Closed = "budget used up"
+	}
 	return limits
 }
 
@@ -326,6 +329,10 @@ func (w *world) checkExplanations(t *rapid.T) {
 			require.Equal(t, len(line), e.Waiting)
 		}
 		require.Equal(t, w.model.opens(p.Queue) && w.model.neverFits(p), e.Reason == NeverFits, "%s: %s", uid, e.Reason)
+		if w.model.closed(p) {
+			require.Equal(t, w.model.opens(p.Queue) && at >= 0, e.Reason == BudgetExhausted, "%s: %s", uid, e.Reason)
+			continue
+		}
 		fails := slices.ContainsFunc(e.Checks, func(c Check) bool { return !c.OK })
 		require.Equal(t, !w.model.fits(p), fails, "%s: %v", uid, e.Checks)
 		strict := w.model.opens(p.Queue) && w.model.queues[p.Queue].Strategy == StrictFIFO

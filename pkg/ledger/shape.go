@@ -49,7 +49,13 @@ func (s *shape) neverFits() bool {
 // refusal is the first gate on the path that has no room for one pod of the shape, or nil.
 func (l *Ledger) refusal(s *shape) *gate {
 	for _, n := range pathOf(s.queue, s.project) {
-		if n == nil || n.bounds == nil {
+		if n == nil {
+			continue
+		}
+		if n.limits.Closed != "" {
+			return l.gateOf(n, closing)
+		}
+		if n.bounds == nil {
 			continue
 		}
 		if !s.seated && n.free(seats) < 1 {

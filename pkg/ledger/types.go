@@ -24,7 +24,13 @@ const (
 type Limits struct {
 	Seats     int64
 	Resources map[string]int64
+	// Closed, where not empty, says why the node admits nothing for now, such as a budget that is
+	// used up. What holds room keeps it.
+	Closed string
 }
+
+// CostPerHour is the resource that stands for cost: millionths of the currency, per hour.
+const CostPerHour = "queueyard.io/cost"
 
 // Strategy says what a queue does behind an operation that has no room.
 type Strategy uint8
