@@ -1,0 +1,99 @@
+// Package api tests what the CRDs themselves refuse, on a real API server.
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"sigs.k8s.io/yaml"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/test/testenv"
+)
+
+func TestValidation(t *testing.T) {
+	env := testenv.Start(t, testenv.WithCRDs())
+	client, err := dynamic.NewForConfig(env.Config)
+	require.NoError(t, err)
+	long := strings.Repeat("x", 1000)
+	tests := []struct {
+		name, resource, object string
+		refused                string // part of the sentence; empty: accepted
+	}{
+		{name: "empty spec", resource: "queues", object: `metadata: {name: empty}`},
+		{name: "all fields", resource: "queues", object: `
+metadata: {name: full}
+spec: {agent: elsewhere, priority: 0, concurrency: 0, strategy: StrictFIFO, state: Paused, quota: {resources: {cpu: "1.5", memory: 1Ti, nvidia.com/gpu: 8, example.com/license: -1}}}`},
+		{name: "-1 is unlimited", resource: "queues", object: `{metadata: {name: unlimited}, spec: {priority: -1, concurrency: -1}}`},
+		{name: "negative concurrency", resource: "queues", object: `{metadata: {name: q}, spec: {concurrency: -2}}`,
+			refused: "spec.concurrency: Invalid value: -2: spec.concurrency in body should be greater than or equal to -1"},
+		{name: "negative priority", resource: "queues", object: `{metadata: {name: q}, spec: {priority: -2}}`,
+			refused: "spec.priority in body should be greater than or equal to -1"},
+		{name: "negative quota", resource: "queues", object: `{metadata: {name: q}, spec: {quota: {resources: {cpu: -2}}}}`,
+			refused: "a resource bound must be 0 or more, or -1 for unlimited"},
+		{name: "negative quota in text", resource: "queues", object: `{metadata: {name: q}, spec: {quota: {resources: {cpu: "-500m"}}}}`,
+			refused: "a resource bound must be 0 or more, or -1 for unlimited"},
+		{name: "quota that overflows", resource: "queues", object: `{metadata: {name: q}, spec: {quota: {resources: {memory: 10P}}}}`,
+			refused: "a resource bound must be at most 9P"},
+		{name: "quota that is huge", resource: "queues", object: `{metadata: {name: q}, spec: {quota: {resources: {memory: "1e30"}}}}`,
+			refused: "a resource bound must be at most 9P"},
+		{name: "quota that is no quantity", resource: "queues", object: `{metadata: {name: q}, spec: {quota: {resources: {memory: much}}}}`,
+			refused: "spec.quota.resources"},
+		{name: "concurrency that overflows", resource: "queues", object: `{metadata: {name: q}, spec: {concurrency: 3000000000}}`,
+			refused: "spec.concurrency"},
+		{name: "unknown strategy", resource: "queues", object: `{metadata: {name: q}, spec: {strategy: LIFO}}`,
+			refused: `Unsupported value: "LIFO": supported values: "BestEffortFIFO", "StrictFIFO"`},
+		{name: "unknown state", resource: "queues", object: `{metadata: {name: q}, spec: {state: Closed}}`,
+			refused: `supported values: "Open", "Paused", "Draining"`},
+		{name: "name with a dot", resource: "queues", object: `{metadata: {name: lab.gpu}}`,
+			refused: "a queue's name is a DNS label: at most 63 characters, no dots"},
+		{name: "name of 64 characters", resource: "queues", object: `{metadata: {name: ` + long[:64] + `}}`,
+			refused: "a queue's name is a DNS label: at most 63 characters, no dots"},
+		{name: "name of 1,000 characters", resource: "queues", object: `{metadata: {name: ` + long + `}}`,
+			refused: "metadata.name: Invalid value"},
+		{name: "agent of 1,000 characters", resource: "queues", object: `{metadata: {name: q}, spec: {agent: ` + long + `}}`,
+			refused: "spec.agent: Too long"},
+		{name: "misspelt field", resource: "queues", object: `{metadata: {name: q}, spec: {concurency: 1}}`,
+			refused: `unknown field "spec.concurency"`},
+		{name: "agent with a negative cap", resource: "agents", object: `{metadata: {name: a}, spec: {concurrency: -5}}`,
+			refused: "should be greater than or equal to -1"},
+		{name: "agent name with a dot", resource: "agents", object: `{metadata: {name: a.b}}`, refused: "no dots"},
+		{name: "project", resource: "projects", object: `
+metadata: {name: vision}
+spec: {organization: acme, defaultQueue: gpu, allowedQueues: [gpu, "cpu-*"], namespaces: {names: [ml], selector: {matchLabels: {team: vision}}}, concurrency: 3}`},
+		{name: "project that allows a queue twice", resource: "projects", object: `{metadata: {name: p}, spec: {allowedQueues: [a, a]}}`,
+			refused: "Duplicate value"},
+		{name: "project that allows the empty name", resource: "projects", object: `{metadata: {name: p}, spec: {allowedQueues: [""]}}`,
+			refused: "spec.allowedQueues"},
+		{name: "organization with a negative quota", resource: "organizations", object: `{metadata: {name: o}, spec: {quota: {resources: {cpu: -3}}}}`,
+			refused: "a resource bound must be 0 or more, or -1 for unlimited"},
+	}
+	kinds := map[string]string{"queues": "Queue", "agents": "Agent", "projects": "Project", "organizations": "Organization"}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			object := &unstructured.Unstructured{}
+			require.NoError(t, yaml.Unmarshal([]byte(tt.object), &object.Object))
+			object.SetAPIVersion(v1alpha1.GroupVersion.String())
+			object.SetKind(kinds[tt.resource])
+			resource := schema.GroupVersionResource{Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version, Resource: tt.resource}
+			_, err := client.Resource(resource).Create(t.Context(), object, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+			if tt.refused == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tt.refused)
+		})
+	}
+
+	t.Run("defaults", func(t *testing.T) {
+		resource := schema.GroupVersionResource{Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version, Resource: "queues"}
+		queue, err := client.Resource(resource).Get(t.Context(), "empty", metav1.GetOptions{})
+		require.NoError(t, err)
+		require.Equal(t, map[string]any{"agent": "default", "strategy": "BestEffortFIFO", "state": "Open"}, queue.Object["spec"])
+	})
+}
