@@ -22,6 +22,7 @@ const (
 	AgentNotFound     Reason = "AgentNotFound"
 	QueuePaused       Reason = "QueuePaused"
 	BudgetExhausted   Reason = "BudgetExhausted"
+	GangIncomplete    Reason = "GangIncomplete"
 	NeverFits         Reason = "NeverFits"
 	Unschedulable     Reason = "Unschedulable" // suspended
 	BehindHead        Reason = "BehindHead"    // of a StrictFIFO queue
@@ -83,6 +84,7 @@ func (l *Ledger) Explain(uid string) (Explanation, bool) {
 	e.fact(Unschedulable, suspension(p))
 	e.fact(q.unavailable())
 	e.fact(NeverFits, l.impossible(p, at))
+	e.fact(GangIncomplete, incomplete(p))
 	for _, n := range at {
 		if n != nil {
 			e.fact(BudgetExhausted, n.closed())
@@ -96,7 +98,7 @@ func (l *Ledger) Explain(uid string) (Explanation, bool) {
 			e.Reason = c.reason()
 		}
 	}
-	if head := q.line.first; p.state == Waiting && head != nil && head.item.pods.first.item != p {
+	if head := q.line.first; p.state == Waiting && head != nil && !head.item.begins(p) {
 		e.fact(BehindHead, fmt.Sprintf("waits behind the head of StrictFIFO queue %s", q.name))
 	}
 	if e.Above = q.pendingAbove(); e.Above > 0 {
@@ -195,7 +197,7 @@ func (l *Ledger) checks(p *pod, at path) []Check {
 		if p.state.Holds() || p.op.holders() == 0 {
 			add(n, seats, 1)
 		}
-		for _, want := range p.vec.needs {
+		for _, want := range p.asks().needs {
 			add(n, want.dim, want.amount)
 		}
 	}
@@ -233,8 +235,36 @@ func suspension(p *pod) string {
 	return "in back-off: " + p.reason
 }
 
+// incomplete says how much of a gang is here, if that is not enough.
+func incomplete(p *pod) string {
+	if p.shape == nil || !p.shape.partial {
+		return ""
+	}
+	return fmt.Sprintf("gang has %d of %d pods", p.shape.pods.len()+int(p.op.holders()), p.op.gang)
+}
+
+// asks is what must be free for the pod to be admitted: what its whole gang asks for where it is in one.
+func (p *pod) asks() *vector {
+	if p.shape != nil && !p.shape.partial {
+		return p.shape.ask
+	}
+	return p.vec
+}
+
+// begins says whether a pod is among those that are admitted next of a shape.
+func (s *shape) begins(p *pod) bool {
+	return s.pods.first.item == p || s.gang != nil && p.shape == s
+}
+
 // impossible is the sentence for a pod that asks more than a bound on its path allows in all.
 func (l *Ledger) impossible(p *pod, at path) string {
+	if p.shape != nil && p.shape.partial {
+		return ""
+	}
+	who := ""
+	if p.shape != nil && p.shape.gang != nil {
+		who = fmt.Sprintf("its gang of %d ", p.op.gang)
+	}
 	for _, n := range at {
 		if n == nil {
 			continue
@@ -242,15 +272,15 @@ func (l *Ledger) impossible(p *pod, at path) string {
 		if p.op.holders() == 0 && n.bound(seats) == 0 {
 			return fmt.Sprintf("%s %s admits no operations: its concurrency is 0; raise it", n.kind, n.name)
 		}
-		for _, want := range p.vec.needs {
+		for _, want := range p.asks().needs {
 			if bound := n.bound(want.dim); bound >= 0 && want.amount > bound {
 				name := l.dims.names[want.dim]
 				if name == CostPerHour {
-					return fmt.Sprintf("asks cost %s per hour but %s %s allows at most %s per hour in all; lower the cost or raise the quota",
-						FormatAmount(name, want.amount), n.kind, n.name, FormatAmount(name, bound))
+					return fmt.Sprintf("%sasks cost %s per hour but %s %s allows at most %s per hour in all; lower the cost or raise the quota",
+						who, FormatAmount(name, want.amount), n.kind, n.name, FormatAmount(name, bound))
 				}
-				return fmt.Sprintf("asks %s %s but %s %s allows at most %s in all; lower the request or raise the quota",
-					name, FormatAmount(name, want.amount), n.kind, n.name, FormatAmount(name, bound))
+				return fmt.Sprintf("%sasks %s %s but %s %s allows at most %s in all; lower the request or raise the quota",
+					who, name, FormatAmount(name, want.amount), n.kind, n.name, FormatAmount(name, bound))
 			}
 		}
 	}

@@ -52,7 +52,7 @@ func (g *gate) free() int64 {
 	return g.node.free(g.dim)
 }
 
-// need is how much of the gate's dimension a pod of the shape needs.
+// need is how much of the gate's dimension the shape needs at once.
 func (g *gate) need(s *shape) int64 {
 	switch {
 	case g.node == nil:
@@ -60,7 +60,7 @@ func (g *gate) need(s *shape) int64 {
 	case g.dim == seats, g.dim == closing:
 		return 1
 	}
-	return s.vec.of(g.dim)
+	return s.ask.of(g.dim)
 }
 
 // stand puts a shape that stands nowhere at a gate.

@@ -86,6 +86,11 @@ func (v *vectors) retain(dims *dimensions, requests map[string]int64) *vector {
 			v.needs = append(v.needs, need{dims.retain(name), amount})
 		}
 	}
+	return v.intern(dims)
+}
+
+// intern returns the vector of the scratch needs, which hold a reference to each of their dimensions.
+func (v *vectors) intern(dims *dimensions) *vector {
 	slices.SortFunc(v.needs, func(a, b need) int { return cmp.Compare(dims.names[a.dim], dims.names[b.dim]) })
 	v.key = v.key[:0]
 	for _, n := range v.needs {

@@ -57,8 +57,8 @@ func (c *checker) pods() {
 		byState[p.op][p.state]++
 		c.want((p.state == Waiting) == (p.shape != nil), "pod %s is %s and its shape is %v", uid, p.state, p.shape)
 		if p.shape != nil {
-			key := shapeKey{p.op.queue, p.project, p.vec, p.op.holders() > 0}
-			c.want(p.shape.shapeKey == key && c.shapes[key] == p.shape, "pod %s is in the wrong shape", uid)
+			key := keyOf(p)
+			c.want(p.waits && p.shape.shapeKey == key && c.shapes[key] == p.shape, "pod %s is in the wrong shape", uid)
 			c.waiting[p.shape]++
 		}
 		if p.state.Holds() {
@@ -71,11 +71,18 @@ func (c *checker) pods() {
 		have := byState[op]
 		c.want(have[Waiting] == op.waits && have[Suspended] == op.suspended && have[Admitted] == op.admitted && have[Running] == op.running,
 			"operation %s counts %d waiting, %d suspended, %d admitted, %d running and has %v", op.name, op.waits, op.suspended, op.admitted, op.running, have)
-		listed := int32(0)
-		for p := op.waiting; p != nil; p = p.following {
+		listed, gang, askers := int32(0), int32(0), int32(0)
+		for p := op.members; p != nil; p = p.following {
 			listed++
+			if p.gang > gang {
+				gang, askers = p.gang, 0
+			}
+			if p.gang > 1 && p.gang == gang {
+				askers++
+			}
 		}
-		c.want(listed == op.waits, "operation %s lists %d of %d waiting pods", op.name, listed, op.waits)
+		c.want(listed == have[Waiting]+have[Suspended]+have[Admitted]+have[Running], "operation %s lists %d pods of %v", op.name, listed, have)
+		c.want(gang == op.gang && (gang == 0 || askers == op.askers), "operation %s: its gang is %d, not %d", op.name, gang, op.gang)
 		n := c.counts[op.queue]
 		switch {
 		case op.holders() > 0:
@@ -129,7 +136,7 @@ func (c *checker) queuesAndLevels() {
 		}
 		var head *shape
 		for s := range q.shapes {
-			if q.open && !s.never && (head == nil || shapeBefore(s, head)) {
+			if q.open && !s.never && !s.partial && (head == nil || shapeBefore(s, head)) {
 				head = s
 			}
 		}
@@ -159,7 +166,14 @@ func (c *checker) shapesAndGates() {
 		c.want(s.pods.len() == c.waiting[s] && s.pods.len() > 0, "a shape of queue %s has %d pods of %d", q.name, s.pods.len(), c.waiting[s])
 		checkTree(c, "pods", &s.pods)
 		c.want(s.never == s.neverFits(), "a shape of queue %s: never is %v", q.name, s.never)
-		competes := q.open && !s.never
+		if s.gang != nil {
+			ask := c.vecs.sum(&c.dims, s.crew)
+			missing := s.gang.standing().missing
+			c.want(missing > 0 && s.partial == (s.pods.len() < missing), "a gang of queue %s misses %d of %d pods: partial is %v", q.name, missing, s.pods.len(), s.partial)
+			c.want(s.partial || s.ask == ask, "a gang of queue %s asks %v, not %v", q.name, s.ask.needs, ask.needs)
+			c.vecs.release(&c.dims, ask)
+		}
+		competes := q.open && !s.never && !s.partial
 		c.want(s.inLine == (competes && q.config.Strategy == StrictFIFO), "a shape of queue %s: inLine is %v", q.name, s.inLine)
 		if q.config.Strategy == StrictFIFO {
 			competes = competes && q.exposed == s

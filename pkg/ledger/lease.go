@@ -59,8 +59,10 @@ func (l *Ledger) Contended(uid string) bool {
 	if p == nil || !p.state.Holds() {
 		return false
 	}
+	// A gang that forms gives its room back as a whole.
+	whole := p.op.holders() == 1 || p.op.gang > 1 && p.op.running == 0
 	for _, n := range pathOf(p.op.queue, p.op.seatProject) {
-		if n != nil && p.op.holders() == 1 && n.crowded(seats) {
+		if n != nil && whole && n.crowded(seats) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"maps"
+	"math"
 	"math/big"
 	"slices"
 )
@@ -129,7 +130,7 @@ func (m *model) enter(p Pod) {
 }
 
 func samePod(a, b Pod) bool {
-	return sameCharge(a, b) && a.Priority == b.Priority && a.Created == b.Created
+	return sameCharge(a, b) && a.Priority == b.Priority && a.Created == b.Created && max(a.Gang, 1) == max(b.Gang, 1)
 }
 
 func sameCharge(a, b Pod) bool {
@@ -249,13 +250,62 @@ func (m *model) seated(p *modelPod) bool {
 	return ok
 }
 
+// crew is the pods that must be admitted together with a waiting pod, in order, and whether they are
+// all here; nil for a pod that is admitted alone.
+func (m *model) crew(p *modelPod) (crew []*modelPod, complete bool) {
+	gang, holders := 0, 0
+	for _, other := range m.pods {
+		if other.op() != p.op() {
+			continue
+		}
+		gang = max(gang, other.Gang)
+		switch {
+		case other.state == Running:
+			return nil, true
+		case other.state == Admitted:
+			holders++
+		case other.state == Waiting && other.Project == p.Project:
+			crew = append(crew, other)
+		}
+	}
+	missing := gang - holders
+	if gang <= 1 || missing <= 0 || p.state != Waiting {
+		return nil, true
+	}
+	m.sort(crew)
+	return crew[:min(missing, len(crew))], len(crew) >= missing
+}
+
+// asks is what must be free for a pod to be admitted.
+func (m *model) asks(p *modelPod) map[string]int64 {
+	crew, _ := m.crew(p)
+	if crew == nil {
+		return p.Requests
+	}
+	sum := map[string]int64{}
+	for _, other := range crew {
+		for resource, want := range other.Requests {
+			if want = max(want, 0); sum[resource] > math.MaxInt64-want {
+				sum[resource] = math.MaxInt64
+			} else {
+				sum[resource] += want
+			}
+		}
+	}
+	return sum
+}
+
 func (m *model) neverFits(p *modelPod) bool {
+	if _, complete := m.crew(p); !complete {
+		return false
+	}
+	asks := m.asks(p)
 	for _, n := range m.path(p.Queue, p.Project) {
 		limits := m.limits(n)
 		if !m.seated(p) && limits.Seats == 0 {
 			return true
 		}
-		for resource, want := range p.Requests {
+		for resource, want := range asks {
 			if bound, ok := limits.Resources[resource]; ok && bound >= 0 && want > bound && want > 0 {
 				return true
 			}
@@ -269,6 +319,7 @@ func (m *model) closed(p *modelPod) bool {
 }
 
 func (m *model) fits(p *modelPod) bool {
+	asks := m.asks(p)
 	for _, n := range m.path(p.Queue, p.Project) {
 		limits := m.limits(n)
 		if limits.Closed != "" {
@@ -277,7 +328,7 @@ func (m *model) fits(p *modelPod) bool {
 		if !m.seated(p) && limits.Seats >= 0 && m.seatsOf(n) >= limits.Seats {
 			return false
 		}
-		for resource, want := range p.Requests {
+		for resource, want := range asks {
 			bound, ok := limits.Resources[resource]
 			if !ok || bound < 0 || want <= 0 {
 				continue
@@ -299,6 +350,11 @@ func (m *model) line(queue string) []*modelPod {
 			line = append(line, p)
 		}
 	}
+	m.sort(line)
+	return line
+}
+
+func (m *model) sort(line []*modelPod) {
 	slices.SortFunc(line, func(a, b *modelPod) int {
 		if sa, sb := m.seated(a), m.seated(b); sa != sb {
 			if sa {
@@ -308,7 +364,6 @@ func (m *model) line(queue string) []*modelPod {
 		}
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Created, b.Created), cmp.Compare(a.UID, b.UID))
 	})
-	return line
 }
 
 func (m *model) opens(name string) bool {
@@ -320,12 +375,30 @@ func (m *model) opens(name string) bool {
 	return ok
 }
 
+// eligible is the line of a queue without the parts of gangs.
+func (m *model) eligible(queue string) []*modelPod {
+	return slices.DeleteFunc(m.line(queue), func(p *modelPod) bool {
+		_, complete := m.crew(p)
+		return !complete
+	})
+}
+
+// heads says whether a pod is the first of those eligible in its queue, or admitted together with it.
+func (m *model) heads(p *modelPod) bool {
+	line := m.eligible(p.Queue)
+	if len(line) == 0 {
+		return false
+	}
+	gang, _ := m.crew(p)
+	return line[0] == p || gang != nil && line[0].op() == p.op() && line[0].Project == p.Project
+}
+
 // candidate is the pod that a queue would admit next, or nil.
 func (m *model) candidate(queue string) *modelPod {
 	if !m.opens(queue) {
 		return nil
 	}
-	line := m.line(queue)
+	line := m.eligible(queue)
 	if m.queues[queue].Strategy == StrictFIFO && len(line) > 0 {
 		line = line[:1]
 	}
@@ -381,8 +454,14 @@ func (m *model) admit(max int) []string {
 		if p == nil {
 			break
 		}
-		m.hold(p, Admitted)
-		admitted = append(admitted, p.UID)
+		crew, _ := m.crew(p)
+		if crew == nil {
+			crew = []*modelPod{p}
+		}
+		for _, p := range crew {
+			m.hold(p, Admitted)
+			admitted = append(admitted, p.UID)
+		}
 	}
 	return admitted
 }

@@ -1,5 +1,7 @@
 package ledger
 
+import "math"
+
 // pod is one known pod.
 type pod struct {
 	uid      string
@@ -11,8 +13,10 @@ type pod struct {
 	state    State
 	priority int64
 	created  int64
+	gang     int32
+	waits    bool       // is in the line
 	link     node[*pod] // in the shape
-	// The other waiting pods of its operation.
+	// The other pods of its operation.
 	previous, following *pod
 }
 
@@ -29,8 +33,10 @@ func podBefore(a, b *pod) bool {
 // operation is the pods of one operation in one queue: together they take one seat.
 type operation struct {
 	operationKey
-	waiting                             *pod // a list
+	members                             *pod // a list
 	waits, suspended, admitted, running int32
+	gang                                int32    // the largest that a pod asks for
+	askers                              int32    // how many pods ask for that
 	seatProject                         *project // whose seat it holds; nil: none or no seat
 }
 
@@ -62,7 +68,7 @@ func (l *Ledger) Enter(given Pod) {
 	case p == nil:
 		l.add(given, Waiting)
 	case p.state.Holds():
-	case !l.matches(p, &given) || p.priority != given.Priority || p.created != given.Created:
+	case !l.matches(p, &given) || p.priority != given.Priority || p.created != given.Created || p.gang != given.gang():
 		l.replace(p, given, Waiting)
 	}
 }
@@ -76,7 +82,9 @@ func (l *Ledger) Charge(given Pod) {
 	case !p.state.Holds() || !l.matches(p, &given):
 		l.replace(p, given, Running)
 	case p.state == Admitted:
+		before := p.op.standing()
 		l.setState(p, Running)
+		l.settle(p.op, before)
 	}
 }
 
@@ -147,6 +155,14 @@ func (given *Pod) operation() string {
 	return given.Operation
 }
 
+// gang is the size of the gang; 0: none.
+func (given *Pod) gang() int32 {
+	if given.Gang <= 1 {
+		return 0
+	}
+	return int32(min(given.Gang, math.MaxInt32))
+}
+
 func (p *project) nameOrNone() string {
 	if p == nil {
 		return ""
@@ -195,9 +211,11 @@ func (l *Ledger) add(given Pod, s State) {
 		vec:      l.vecs.retain(&l.dims, given.Requests),
 		priority: given.Priority,
 		created:  given.Created,
+		gang:     given.gang(),
 	}
 	p.link.item, p.link.weight = p, l.random()
 	l.pods[p.uid] = p
+	l.join(op, p)
 	if s.Holds() {
 		l.hold(p, s)
 	} else {
@@ -217,6 +235,7 @@ func (l *Ledger) forget(p *pod) {
 	default:
 		l.release(p, Unknown)
 	}
+	l.part(op, p)
 	delete(l.pods, p.uid)
 	l.vecs.release(&l.dims, p.vec)
 	l.releaseProject(p.project)
@@ -229,46 +248,41 @@ func (l *Ledger) forget(p *pod) {
 
 // wait puts a pod of state Waiting into the line.
 func (l *Ledger) wait(p *pod) {
-	p.following = p.op.waiting
-	if p.following != nil {
-		p.following.previous = p
-	}
-	p.op.waiting = p
+	p.waits = true
 	l.joinShape(p)
 }
 
 // stopWaiting takes it out.
 func (l *Ledger) stopWaiting(p *pod) {
+	p.waits = false
 	l.leaveShape(p)
-	if p.previous == nil {
-		p.op.waiting = p.following
-	} else {
-		p.previous.following = p.following
-	}
-	if p.following != nil {
-		p.following.previous = p.previous
-	}
-	p.previous, p.following = nil, nil
 }
 
 // hold charges a pod that is not in the line, and a seat for its operation if it has none.
 func (l *Ledger) hold(p *pod, s State) {
 	op := p.op
-	seated := op.holders() > 0
+	before := op.standing()
 	l.setState(p, s)
 	l.chargeVector(p, 1)
-	if !seated {
-		op.seatProject = p.project
-		if p.project != nil {
-			p.project.refs++
-		}
-		l.chargeSeat(op, 1)
+	if !before.seated {
+		l.takeSeat(op, p.project)
 	}
+	l.settle(op, before)
+}
+
+// takeSeat charges the seat of an operation to a project, or to none.
+func (l *Ledger) takeSeat(op *operation, to *project) {
+	op.seatProject = to
+	if to != nil {
+		to.refs++
+	}
+	l.chargeSeat(op, 1)
 }
 
 // release undoes hold.
 func (l *Ledger) release(p *pod, s State) {
 	op := p.op
+	before := op.standing()
 	l.setState(p, s)
 	l.chargeVector(p, -1)
 	if op.holders() == 0 {
@@ -276,6 +290,7 @@ func (l *Ledger) release(p *pod, s State) {
 		l.releaseProject(op.seatProject)
 		op.seatProject = nil
 	}
+	l.settle(op, before)
 }
 
 func (l *Ledger) chargeVector(p *pod, sign int64) {
@@ -291,7 +306,7 @@ func (l *Ledger) chargeVector(p *pod, sign int64) {
 	}
 }
 
-// chargeSeat takes or frees an operation's seat. Its pods that wait now need none, or need one.
+// chargeSeat takes or frees an operation's seat.
 func (l *Ledger) chargeSeat(op *operation, sign int64) {
 	for _, n := range pathOf(op.queue, op.seatProject) {
 		if n != nil {
@@ -299,10 +314,6 @@ func (l *Ledger) chargeSeat(op *operation, sign int64) {
 		}
 	}
 	l.rekey(op.queue)
-	for p := op.waiting; p != nil; p = p.following {
-		l.leaveShape(p)
-		l.joinShape(p)
-	}
 }
 
 // setState moves a pod between the counts of its operation, and the operation between those of its

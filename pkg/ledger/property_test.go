@@ -123,6 +123,7 @@ func (w *world) drawPod(t *rapid.T) Pod {
 		if !w.mixed {
 			p.Operation += p.Project
 		}
+		p.Gang = rapid.SampledFrom([]int{0, 0, 1, 2, 3, 4}).Draw(t, "gang")
 	}
 	if w.busy {
 		p.Requests["cpu"] = rapid.Int64Range(1, 8).Draw(t, "cpu")
@@ -329,6 +330,10 @@ func (w *world) checkExplanations(t *rapid.T) {
 			require.Equal(t, len(line), e.Waiting)
 		}
 		require.Equal(t, w.model.opens(p.Queue) && w.model.neverFits(p), e.Reason == NeverFits, "%s: %s", uid, e.Reason)
+		if _, complete := w.model.crew(p); !complete {
+			require.Equal(t, w.model.opens(p.Queue), e.Reason == GangIncomplete, "%s: %s", uid, e.Reason)
+			continue
+		}
 		if w.model.closed(p) {
 			require.Equal(t, w.model.opens(p.Queue) && at >= 0, e.Reason == BudgetExhausted, "%s: %s", uid, e.Reason)
 			continue
@@ -336,7 +341,7 @@ func (w *world) checkExplanations(t *rapid.T) {
 		fails := slices.ContainsFunc(e.Checks, func(c Check) bool { return !c.OK })
 		require.Equal(t, !w.model.fits(p), fails, "%s: %v", uid, e.Checks)
 		strict := w.model.opens(p.Queue) && w.model.queues[p.Queue].Strategy == StrictFIFO
-		turn := w.model.opens(p.Queue) && w.model.fits(p) && at >= 0 && (at == 0 || !strict)
+		turn := w.model.opens(p.Queue) && w.model.fits(p) && at >= 0 && (!strict || w.model.heads(p))
 		require.Equal(t, turn, e.Reason == Turn, "%s: %s", uid, e.Reason)
 	}
 }
@@ -357,6 +362,15 @@ func TestRestartReproducesTheCharges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, false)
 		t.Repeat(w.actions())
+		// What a restart finds on a node runs.
+		for uid, p := range w.model.pods {
+			if p.state == Admitted {
+				given := p.Pod
+				w.ledger.Charge(given)
+				w.model.charge(given)
+				require.Equal(t, Running, w.ledger.State(uid))
+			}
+		}
 		again := w.rebuild()
 		require.NoError(t, again.CheckInvariants())
 		for _, n := range w.nodes() {

@@ -1,13 +1,18 @@
 package ledger
 
 // Admit admits pods, each the one whose turn it is, until nothing that waits has room, or until
-// there are max of them. A max of zero or less is no bound.
+// there are max of them. A max of zero or less is no bound. The pods of a gang follow one another, and
+// the last gang is finished even where that makes more than max.
 func (l *Ledger) Admit(max int) []Admission {
 	var admitted []Admission
 	for max <= 0 || len(admitted) < max {
 		s := l.next()
 		if s == nil {
 			break
+		}
+		if s.gang != nil {
+			admitted = l.admitGang(s, admitted)
+			continue
 		}
 		p := s.pods.first.item
 		admitted = append(admitted, Admission{p.uid, s.queue.config.Level, p.priority, p.created})

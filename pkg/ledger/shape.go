@@ -4,20 +4,33 @@ package ledger
 // or none because their operation has one. What refuses one of them refuses all of them.
 type shape struct {
 	shapeKey
-	pods   tree[*pod]
-	never  bool // asks more than a bound on its path allows in all
-	inLine bool // StrictFIFO: in its queue's line
-	park   *park
-	link   node[*shape] // in the park
-	place  node[*shape] // in the queue's line
+	ask     *vector // what it needs at once: what one pod asks for, or a whole gang
+	pods    tree[*pod]
+	never   bool // asks more than a bound on its path allows in all
+	partial bool // a gang of which pods are not here yet
+	inLine  bool // StrictFIFO: in its queue's line
+	park    *park
+	link    node[*shape] // in the park
+	place   node[*shape] // in the queue's line
 }
 
-// shapeKey is what makes pods be of one shape.
+// shapeKey is what makes pods be of one shape. A gang that forms has one for each project it is in,
+// whatever its pods ask for.
 type shapeKey struct {
 	queue   *queue
 	project *project
-	vec     *vector
+	vec     *vector // nil: of a gang
 	seated  bool
+	gang    *operation
+}
+
+func keyOf(p *pod) shapeKey {
+	at := p.op.standing()
+	key := shapeKey{queue: p.op.queue, project: p.project, vec: p.vec, seated: at.seated}
+	if at.missing > 0 {
+		key.vec, key.gang = nil, p.op
+	}
+	return key
 }
 
 // shapeBefore orders shapes of one queue by their heads.
@@ -28,8 +41,11 @@ func shapeBefore(a, b *shape) bool {
 	return podBefore(a.pods.first.item, b.pods.first.item)
 }
 
-// neverFits says whether a bound on the path is lower than what one pod needs.
+// neverFits says whether a bound on the path is lower than what the shape needs at once.
 func (s *shape) neverFits() bool {
+	if s.partial {
+		return false // what it will need is not known
+	}
 	for _, n := range pathOf(s.queue, s.project) {
 		if n == nil {
 			continue
@@ -37,7 +53,7 @@ func (s *shape) neverFits() bool {
 		if !s.seated && n.bound(seats) == 0 {
 			return true
 		}
-		for _, want := range s.vec.needs {
+		for _, want := range s.ask.needs {
 			if bound := n.bound(want.dim); bound >= 0 && want.amount > bound {
 				return true
 			}
@@ -46,7 +62,7 @@ func (s *shape) neverFits() bool {
 	return false
 }
 
-// refusal is the first gate on the path that has no room for one pod of the shape, or nil.
+// refusal is the first gate on the path that has no room for what the shape needs at once, or nil.
 func (l *Ledger) refusal(s *shape) *gate {
 	for _, n := range pathOf(s.queue, s.project) {
 		if n == nil {
@@ -61,7 +77,7 @@ func (l *Ledger) refusal(s *shape) *gate {
 		if !s.seated && n.free(seats) < 1 {
 			return l.gateOf(n, seats)
 		}
-		for _, want := range s.vec.needs {
+		for _, want := range s.ask.needs {
 			if n.free(want.dim) < want.amount {
 				return l.gateOf(n, want.dim)
 			}
@@ -72,12 +88,20 @@ func (l *Ledger) refusal(s *shape) *gate {
 
 // joinShape puts a waiting pod into its shape.
 func (l *Ledger) joinShape(p *pod) {
-	key := shapeKey{p.op.queue, p.project, p.vec, p.op.holders() > 0}
+	key := keyOf(p)
 	s := l.shapes[key]
 	if s == nil {
 		s = l.newShape(key)
 	}
 	p.shape = s
+	if s.gang != nil {
+		l.hide(s)
+		s.pods.insert(&p.link)
+		l.muster(s)
+		l.show(s)
+		l.exposeHead(s.queue)
+		return
+	}
 	if s.pods.root != nil && !podBefore(p, s.pods.first.item) {
 		s.pods.insert(&p.link)
 		return
@@ -97,6 +121,18 @@ func (l *Ledger) joinShape(p *pod) {
 func (l *Ledger) leaveShape(p *pod) {
 	s := p.shape
 	p.shape = nil
+	if s.gang != nil {
+		l.hide(s)
+		s.pods.remove(&p.link)
+		if s.pods.root == nil {
+			l.dropShape(s)
+		} else {
+			l.muster(s)
+			l.show(s)
+		}
+		l.exposeHead(s.queue)
+		return
+	}
 	if s.pods.first != &p.link {
 		s.pods.remove(&p.link)
 		return
@@ -116,8 +152,13 @@ func (l *Ledger) newShape(key shapeKey) *shape {
 	s.pods.less = podBefore
 	s.link.item, s.link.weight = s, l.random()
 	s.place.item, s.place.weight = s, l.random()
-	s.never = s.neverFits()
-	s.vec.refs++
+	if key.gang == nil {
+		s.ask = key.vec
+		s.ask.refs++
+		s.never = s.neverFits()
+	} else {
+		s.ask = l.vecs.retain(&l.dims, nil)
+	}
 	l.shapes[key] = s
 	key.queue.shapes[s] = struct{}{}
 	if key.project != nil {
@@ -137,7 +178,7 @@ func (l *Ledger) dropShape(s *shape) {
 	if s.project != nil {
 		delete(s.project.shapes, s)
 	}
-	l.vecs.release(&l.dims, s.vec)
+	l.vecs.release(&l.dims, s.ask)
 }
 
 // lift takes a shape out of everything ordered by its head, so that the head may change. lower
@@ -162,10 +203,10 @@ func (l *Ledger) lower(s *shape) {
 }
 
 // show makes a shape that stands nowhere compete: at the free gate, or in the line of a StrictFIFO
-// queue (exposeHead must follow). What can never fit competes nowhere.
+// queue (exposeHead must follow). What can never fit, and a part of a gang, competes nowhere.
 func (l *Ledger) show(s *shape) {
 	switch {
-	case s.never || !s.queue.open:
+	case s.never || s.partial || !s.queue.open:
 	case s.queue.config.Strategy == StrictFIFO:
 		s.inLine = true
 		s.queue.line.insert(&s.place)

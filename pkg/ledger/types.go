@@ -59,6 +59,9 @@ type Pod struct {
 	Priority  int64  // inside the queue: larger goes first
 	Created   int64  // then earlier goes first; then the smaller UID
 	Requests  map[string]int64
+	// Gang is how many pods of the operation are admitted together or not at all. 0 or 1: no gang.
+	// Where the pods of an operation differ, the largest counts.
+	Gang int
 }
 
 // State is where a pod stands.
