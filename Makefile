@@ -15,11 +15,12 @@ LDFLAGS := -s -w -X github.com/queueyard/queueyard/pkg/version.version=$(VERSION
 	-X $(p).gitVersion=$(K8S_VERSION) -X $(p).gitMajor=1 -X $(p).gitMinor=$(K8S_MINOR) -X $(p).gitTreeState=clean)
 
 # The cluster's own programs change only with go.mod and their sources; ours are few and small.
-PROGRAMS := sandbox-control-plane sandbox queueyard-scheduler queueyard-controller
+PROGRAMS := sandbox-control-plane sandbox queueyard-scheduler queueyard-controller qysim
 ABOUT_sandbox-control-plane := etcd, API server and controllers of Kubernetes $(K8S_VERSION)
 ABOUT_sandbox := the local cluster: supervisor, simulated nodes, process node
 ABOUT_queueyard-scheduler := kube-scheduler with queues
 ABOUT_queueyard-controller := webhook and controllers
+ABOUT_qysim := the simulator: how long a load would wait in queues
 ABOUT_kubectl := kubectl $(K8S_VERSION)
 
 # build NAME PACKAGE FLAGS OUTPUT says what it builds and how long that took.
