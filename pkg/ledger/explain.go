@@ -41,6 +41,9 @@ type Check struct {
 	Limit    int64
 	Need     int64
 	OK       bool
+	// Kept is how many of an agent's seats are kept for the queues KeptFor, which are others.
+	Kept    int64
+	KeptFor []string
 }
 
 // Explanation is why a pod stands where it stands.
@@ -164,7 +167,11 @@ func (c *Check) reason() Reason {
 
 func (c *Check) sentence() string {
 	if c.Resource == "" {
-		return fmt.Sprintf("%s %s: %d/%d operations running", c.Kind, c.Name, c.Used, c.Limit)
+		sentence := fmt.Sprintf("%s %s: %d/%d operations running", c.Kind, c.Name, c.Used, c.Limit)
+		if c.Kept > 0 && c.Used < c.Limit {
+			sentence += fmt.Sprintf(", the other %d kept for %s %s", c.Limit-c.Used, plural("queue", len(c.KeptFor)), strings.Join(c.KeptFor, ", "))
+		}
+		return sentence
 	}
 	if c.Resource == CostPerHour {
 		return fmt.Sprintf("%s %s: cost %s/%s per hour, needs %s", c.Kind, c.Name,
@@ -172,6 +179,13 @@ func (c *Check) sentence() string {
 	}
 	return fmt.Sprintf("%s %s: %s %s/%s used, needs %s", c.Kind, c.Name, c.Resource,
 		FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), FormatAmount(c.Resource, c.Need))
+}
+
+func plural(noun string, n int) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
 }
 
 // checks lists the bounds on a path that concern a pod.
@@ -187,6 +201,12 @@ func (l *Ledger) checks(p *pod, at path) []Check {
 			c.OK = !n.over(d)
 		} else {
 			c.OK = n.free(d) >= amount
+			if d == seats {
+				c.OK = n.freeSeats(p.op.queue) >= amount
+			}
+		}
+		if d == seats && n.kept > 0 {
+			c.KeptFor, c.Kept = p.op.queue.keptFor()
 		}
 		checks = append(checks, c)
 	}

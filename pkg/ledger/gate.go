@@ -79,14 +79,14 @@ func (l *Ledger) stand(s *shape, g *gate) {
 	if empty {
 		l.enterGate(p)
 	} else {
-		g.parks.setNeed(&p.link, p.shapes.low())
+		g.parks.setNeed(&p.link, p.low())
 	}
 }
 
 // enterGate gives a park its place among the others of its gate.
 func (l *Ledger) enterGate(p *park) {
 	p.key = p.queue.key()
-	p.link.need = p.shapes.low()
+	p.link.need = p.low()
 	p.gate.parks.insert(&p.link)
 	p.stale, p.at = false, len(p.queue.fresh)
 	p.queue.fresh = append(p.queue.fresh, p)
@@ -104,7 +104,7 @@ func (l *Ledger) quit(s *shape) {
 	p := s.park
 	s.park = nil
 	if p.shapes.root != nil {
-		p.gate.parks.setNeed(&p.link, p.shapes.low())
+		p.gate.parks.setNeed(&p.link, p.low())
 		return
 	}
 	p.gate.parks.remove(&p.link)
@@ -157,6 +157,6 @@ func (l *Ledger) look(g *gate) {
 	clear(g.stale)
 	g.stale = g.stale[:0]
 	g.offer = g.parks.within(free).item
-	g.shape = g.offer.shapes.within(free).item
+	g.shape = g.offer.within(free)
 	l.open.insert(&g.link)
 }

@@ -145,6 +145,14 @@ func (c *checker) queuesAndLevels() {
 		}
 	}
 	for _, a := range c.agents {
+		kept := int64(0)
+		for q := range a.queues {
+			_, listed := a.guaranteed[q]
+			c.want(listed == (q.exists && q.config.Guaranteed > 0), "agent %s: queue %s is guaranteed seats: %v", a.name, q.name, listed)
+			c.want(q.kept == max(0, q.guarantee-q.taken(seats)), "queue %s: %d seats are kept", q.name, q.kept)
+			kept += q.kept
+		}
+		c.want(a.kept == kept, "agent %s keeps %d seats, not %d", a.name, a.kept, kept)
 		for priority, v := range a.levels {
 			largest, pending := int64(1), 0
 			for q := range v.queues {
@@ -202,7 +210,7 @@ func (c *checker) shapesAndGates() {
 				list = g.stale
 			}
 			c.want(p.at < len(list) && list[p.at] == p, "a park of queue %s is not in its list", p.queue.name)
-			c.want(p.link.need == p.shapes.low(), "a park of queue %s needs %d, not %d", p.queue.name, p.shapes.low(), p.link.need)
+			c.want(p.link.need == p.low(), "a park of queue %s needs %d, not %d", p.queue.name, p.low(), p.link.need)
 		}
 		if !g.dirty {
 			c.want((g.offer != nil) == (g.parks.low() <= g.free()), "a gate with room %d for %d offers %v", g.free(), g.parks.low(), g.offer)

@@ -325,7 +325,11 @@ func (m *model) fits(p *modelPod) bool {
 		if limits.Closed != "" {
 			return false
 		}
-		if !m.seated(p) && limits.Seats >= 0 && m.seatsOf(n) >= limits.Seats {
+		kept := int64(0)
+		if n.kind == Agent {
+			kept = m.keptForOthers(p.Queue)
+		}
+		if !m.seated(p) && limits.Seats >= 0 && m.seatsOf(n)+kept >= limits.Seats {
 			return false
 		}
 		for resource, want := range asks {
@@ -426,6 +430,9 @@ func (m *model) weight(queue string) int64 {
 
 func (m *model) queueBefore(a, b string) bool {
 	qa, qb := m.queues[a], m.queues[b]
+	if ka, kb := m.kept(a) > 0, m.kept(b) > 0; ka != kb {
+		return ka
+	}
 	if qa.Level != qb.Level {
 		return qa.Level > qb.Level
 	}
@@ -464,4 +471,41 @@ func (m *model) admit(max int) []string {
 		}
 	}
 	return admitted
+}
+
+// kept is how many seats of its agent are kept for a queue.
+func (m *model) kept(queue string) int64 {
+	agent := m.queues[queue].Agent
+	var names []string
+	for name, q := range m.queues {
+		if q.exists && q.Agent == agent {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(m.queues[b].Level, m.queues[a].Level), cmp.Compare(a, b))
+	})
+	left := max(m.limits(modelNode{Agent, agent}).Seats, 0)
+	for _, name := range names {
+		q := m.queues[name]
+		guaranteed := min(max(q.Guaranteed, 0), left)
+		if q.Limits.Seats >= 0 {
+			guaranteed = min(guaranteed, q.Limits.Seats)
+		}
+		left -= guaranteed
+		if name == queue {
+			return max(0, guaranteed-m.seatsOf(modelNode{Queue, queue}))
+		}
+	}
+	return 0
+}
+
+func (m *model) keptForOthers(queue string) int64 {
+	sum := int64(0)
+	for name, q := range m.queues {
+		if name != queue && q.linked && q.Agent == m.queues[queue].Agent {
+			sum += m.kept(name)
+		}
+	}
+	return sum
 }

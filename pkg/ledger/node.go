@@ -13,6 +13,7 @@ type limitNode struct {
 	limits Limits  // as set
 	bounds []int64 // the same by dimension; missing or negative: unlimited
 	used   []total // by dimension
+	kept   int64   // of an agent: seats that only the queues they are guaranteed to may take
 	gates  []*gate // by dimension; nil where nothing was ever refused
 	shut   *gate   // of closing; nil likewise
 }
@@ -31,7 +32,8 @@ func (n *limitNode) taken(d dim) int64 {
 	return 0
 }
 
-// free is how much more may be charged; negative where more is charged than the bound allows.
+// free is how much more may be charged; negative where more is charged than the bound allows. Of an
+// agent's seats it is what no queue is guaranteed.
 func (n *limitNode) free(d dim) int64 {
 	if d == closing {
 		if n.limits.Closed != "" {
@@ -42,6 +44,9 @@ func (n *limitNode) free(d dim) int64 {
 	bound := n.bound(d)
 	if bound < 0 {
 		return math.MaxInt64
+	}
+	if d == seats {
+		return bound - n.taken(d) - n.kept
 	}
 	return bound - n.taken(d)
 }
@@ -72,9 +77,10 @@ func pathOf(q *queue, p *project) path {
 // agent serves queues.
 type agent struct {
 	limitNode
-	queues  map[*queue]struct{} // also deleted ones that still have pods
-	levels  map[int64]*level
-	changed bool // since Changed was last called
+	queues     map[*queue]struct{} // also deleted ones that still have pods
+	guaranteed map[*queue]struct{} // those that are guaranteed seats
+	levels     map[int64]*level
+	changed    bool // since Changed was last called
 }
 
 // level is the queues of an agent that share a priority.

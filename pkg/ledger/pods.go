@@ -314,6 +314,7 @@ func (l *Ledger) chargeSeat(op *operation, sign int64) {
 		}
 	}
 	l.rekey(op.queue)
+	l.keep(op.queue)
 }
 
 // setState moves a pod between the counts of its operation, and the operation between those of its

@@ -45,7 +45,7 @@ func newWorld(t *rapid.T, mixed bool) *world {
 		w.setAgent(fmt.Sprintf("a%d", i), busyLimits(t))
 	}
 	for i := range 4 {
-		c := QueueConfig{Agent: drawName(t, "a", 2), Level: rapid.Int64Range(1, 2).Draw(t, "level"), Limits: busyLimits(t)}
+		c := QueueConfig{Agent: drawName(t, "a", 2), Level: rapid.Int64Range(1, 2).Draw(t, "level"), Limits: busyLimits(t), Guaranteed: drawGuarantee(t)}
 		w.setQueue(fmt.Sprintf("q%d", i), c)
 	}
 	for i := range 3 {
@@ -84,6 +84,10 @@ func (w *world) seldom(action func(*rapid.T)) func(*rapid.T) {
 			action(t)
 		}
 	}
+}
+
+func drawGuarantee(t *rapid.T) int64 {
+	return rapid.SampledFrom([]int64{0, 0, 0, 1, 2, -1}).Draw(t, "guaranteed")
 }
 
 var resourceNames = []string{"cpu", "memory", "nvidia.com/gpu"}
@@ -153,11 +157,12 @@ func (w *world) actions() map[string]func(*rapid.T) {
 	setQueue := func(t *rapid.T) {
 		name := drawName(t, "q", 4)
 		c := QueueConfig{
-			Agent:    drawName(t, "a", 2),
-			Level:    rapid.SampledFrom([]int64{1, 2, HighestLevel}).Draw(t, "level"),
-			Limits:   drawLimits(t),
-			Strategy: rapid.SampledFrom([]Strategy{BestEffortFIFO, BestEffortFIFO, StrictFIFO}).Draw(t, "strategy"),
-			Paused:   rapid.IntRange(0, 5).Draw(t, "paused") == 0,
+			Agent:      drawName(t, "a", 2),
+			Level:      rapid.SampledFrom([]int64{1, 2, HighestLevel}).Draw(t, "level"),
+			Limits:     drawLimits(t),
+			Strategy:   rapid.SampledFrom([]Strategy{BestEffortFIFO, BestEffortFIFO, StrictFIFO}).Draw(t, "strategy"),
+			Paused:     rapid.IntRange(0, 5).Draw(t, "paused") == 0,
+			Guaranteed: drawGuarantee(t),
 		}
 		w.setQueue(name, c)
 	}

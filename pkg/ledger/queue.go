@@ -14,20 +14,27 @@ type queue struct {
 	line    tree[*shape]
 	exposed *shape // StrictFIFO: the shape of the head, the only one that stands at a gate
 	counts  counts
+
+	guarantee int64 // seats of the agent that it is guaranteed, as far as there are so many
+	kept      int64 // those of them that it does not hold
+
 	changed bool // since Changed was last called
 }
 
 // counts is operations by where they stand.
 type counts struct{ pending, suspended, admitted, running int }
 
-// queueKey is the order between queues: higher level, then fewer seats for its weight, then name.
+// queueKey is the order between queues: seats kept, higher level, fewer seats for its weight, name.
 type queueKey struct {
+	kept                 bool
 	level, seats, weight int64
 	name                 string
 }
 
 func (k *queueKey) less(o *queueKey) bool {
 	switch {
+	case k.kept != o.kept:
+		return k.kept
 	case k.level != o.level:
 		return k.level > o.level
 	case lessRatio(k.seats, k.weight, o.seats, o.weight):
@@ -39,7 +46,7 @@ func (k *queueKey) less(o *queueKey) bool {
 }
 
 func (q *queue) key() queueKey {
-	return queueKey{level: q.config.Level, seats: q.taken(seats), weight: q.weight(), name: q.name}
+	return queueKey{kept: q.kept > 0, level: q.config.Level, seats: q.taken(seats), weight: q.weight(), name: q.name}
 }
 
 // weight is what a queue's share of its level is proportional to: its concurrency, or the largest
@@ -97,9 +104,10 @@ func (l *Ledger) agentNamed(name string) *agent {
 	a := l.agents[name]
 	if a == nil {
 		a = &agent{
-			limitNode: unlimited(Agent, name),
-			queues:    map[*queue]struct{}{},
-			levels:    map[int64]*level{},
+			limitNode:  unlimited(Agent, name),
+			queues:     map[*queue]struct{}{},
+			guaranteed: map[*queue]struct{}{},
+			levels:     map[int64]*level{},
 		}
 		l.agents[name] = a
 	}
@@ -133,6 +141,7 @@ func (l *Ledger) SetQueue(name string, c QueueConfig) {
 
 func sameConfig(a, b QueueConfig) bool {
 	return a.Agent == b.Agent && a.Level == b.Level && a.Strategy == b.Strategy && a.Paused == b.Paused &&
+		a.Guaranteed == b.Guaranteed &&
 		a.Limits.equal(b.Limits)
 }
 
@@ -174,6 +183,7 @@ func (l *Ledger) SetAgent(name string, limits Limits) {
 	if changed := l.setLimits(&a.limitNode, limits); !changed && !appeared {
 		return
 	}
+	l.guarantee(a)
 	l.noteAgent(a)
 	for q := range a.queues {
 		if appeared {
@@ -192,6 +202,7 @@ func (l *Ledger) DeleteAgent(name string) {
 	}
 	a.exists = false
 	l.setLimits(&a.limitNode, noLimits)
+	l.guarantee(a)
 	l.noteAgent(a)
 	for q := range a.queues {
 		l.reopen(q)
@@ -209,12 +220,22 @@ func (l *Ledger) joinLevel(q *queue) {
 	v.queues[q] = struct{}{}
 	v.pending += q.counts.pending
 	l.reweigh(v)
+	if q.config.Guaranteed > 0 {
+		q.agent.guaranteed[q] = struct{}{}
+		l.guarantee(q.agent)
+	}
 }
 
 func (l *Ledger) leaveLevel(q *queue) {
 	v := q.level
 	if v == nil {
 		return
+	}
+	if q.config.Guaranteed > 0 {
+		delete(q.agent.guaranteed, q)
+		q.guarantee = 0
+		l.keep(q)
+		l.guarantee(q.agent)
 	}
 	q.level = nil
 	v.pending -= q.counts.pending

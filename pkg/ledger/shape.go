@@ -74,7 +74,7 @@ func (l *Ledger) refusal(s *shape) *gate {
 		if n.bounds == nil {
 			continue
 		}
-		if !s.seated && n.free(seats) < 1 {
+		if !s.seated && n.freeSeats(s.queue) < 1 {
 			return l.gateOf(n, seats)
 		}
 		for _, want := range s.ask.needs {

@@ -48,6 +48,9 @@ type QueueConfig struct {
 	Limits   Limits
 	Strategy Strategy
 	Paused   bool // admits none
+	// Guaranteed is how many seats of the agent are kept for this queue: other queues do not take
+	// them, even while it does not want them. 0 or less: none.
+	Guaranteed int64
 }
 
 // Pod is one pod that waits or holds room.
