@@ -6,6 +6,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/cost"
 	"github.com/queueyard/queueyard/pkg/ledger"
 )
 
@@ -32,6 +33,9 @@ func quantities(amounts map[string]int64) v1.ResourceList {
 	}
 	out := make(v1.ResourceList, len(amounts))
 	for name, n := range amounts {
+		if name == ledger.CostPerHour {
+			continue
+		}
 		switch v1.ResourceName(name) {
 		case v1.ResourceCPU:
 			out[v1.ResourceCPU] = *resource.NewMilliQuantity(n, resource.DecimalSI)
@@ -44,8 +48,8 @@ func quantities(amounts map[string]int64) v1.ResourceList {
 	return out
 }
 
-// limits is what an object's concurrency and quota say. A bound of -1 in either is none.
-func limits(concurrency *int32, quota *v1alpha1.Quota) ledger.Limits {
+// limitsOf is what an object's concurrency and quota say. A bound of -1 in either is none.
+func limitsOf(concurrency *int32, quota *v1alpha1.Quota) ledger.Limits {
 	l := ledger.Limits{Seats: int64(ptr.Deref(concurrency, int32(ledger.Unlimited)))}
 	if quota == nil {
 		return l
@@ -55,6 +59,12 @@ func limits(concurrency *int32, quota *v1alpha1.Quota) ledger.Limits {
 		if q.Sign() < 0 {
 			delete(l.Resources, string(name))
 		}
+	}
+	if quota.Cost != nil && quota.Cost.Sign() >= 0 {
+		if l.Resources == nil {
+			l.Resources = map[string]int64{}
+		}
+		l.Resources[ledger.CostPerHour] = cost.Of(*quota.Cost)
 	}
 	return l
 }

@@ -112,6 +112,7 @@ func newRoom(clock clock.WithTicker) *Room {
 		entries:   map[types.UID]*entry{},
 		idle:      map[types.UID]*entry{},
 		changes:   newChanges(),
+		accounts:  map[accountKey]*account{},
 	}
 }
 
@@ -138,6 +139,7 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 	}
 	workers := []func(context.Context){
 		r.pump,
+		r.accountant,
 		(&reporter{r, cc.Client, recorders}).run,
 		(&statusWriter{r, client}).run,
 		(&sweeper{room: r, pods: cc.InformerFactory.Core().V1().Pods().Lister()}).run,
@@ -159,6 +161,9 @@ func (r *Room) lead(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 	}
 	for {
 		err := r.adopt(ctx, cc.Client)
+		if err == nil {
+			err = r.catchUp(ctx, cc.Client)
+		}
 		if err == nil {
 			break
 		}

@@ -10,6 +10,7 @@ import (
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/cost"
 	"github.com/queueyard/queueyard/pkg/ledger"
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
@@ -57,7 +58,15 @@ func (r *Room) claimed(pod *v1.Pod) tenancy.Assignment {
 }
 
 // describe is a pod in the words of the ledger.
-func describe(pod *v1.Pod, a tenancy.Assignment) ledger.Pod {
+func (r *Room) describe(pod *v1.Pod, a tenancy.Assignment) ledger.Pod {
+	list := requestsOf(pod)
+	requests := amounts(list)
+	if rate := r.rateOf(pod, a.Queue, list); rate > 0 {
+		if requests == nil {
+			requests = map[string]int64{}
+		}
+		requests[ledger.CostPerHour] = rate
+	}
 	return ledger.Pod{
 		UID:       string(pod.UID),
 		Operation: operationOf(pod),
@@ -65,7 +74,7 @@ func describe(pod *v1.Pod, a tenancy.Assignment) ledger.Pod {
 		Project:   a.Project,
 		Priority:  int64(corev1helpers.PodPriority(pod)),
 		Created:   pod.CreationTimestamp.UnixNano(),
-		Requests:  requestsOf(pod),
+		Requests:  requests,
 	}
 }
 
@@ -78,11 +87,28 @@ func operationOf(pod *v1.Pod) string {
 	return string(pod.UID)
 }
 
-// requestsOf is what the scheduler counts as a pod's requests, cpu in thousandths. Resized pods
-// count what they have been given.
-func requestsOf(pod *v1.Pod) map[string]int64 {
-	return amounts(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{
+// requestsOf is what the scheduler counts as a pod's requests. Resized pods count what they have been
+// given.
+func requestsOf(pod *v1.Pod) v1.ResourceList {
+	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{
 		UseStatusResources: true,
 		InPlacePodLevelResourcesVerticalScalingEnabled: true,
-	}))
+	})
+}
+
+// rateOf is what a pod costs per hour: what it declares, else its requests at the prices of its
+// queue's agent.
+func (r *Room) rateOf(pod *v1.Pod, queue string, requests v1.ResourceList) cost.Micros {
+	if rate, declared, err := cost.Declared(pod.Labels, pod.Annotations); declared && err == nil {
+		return rate
+	}
+	q := r.directory.queues[queue]
+	if q == nil {
+		return 0
+	}
+	agent := r.directory.agents[tenancy.InfoOf(q).Agent]
+	if agent == nil {
+		return 0
+	}
+	return cost.Prices(agent.Spec.Prices).Rate(requests)
 }

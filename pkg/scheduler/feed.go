@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
@@ -118,7 +119,7 @@ func (r *Room) placed(e *entry) {
 	if state != ledger.Running {
 		waitSeconds.WithLabelValues(e.assignment.Queue).Observe(r.clock.Since(e.pod.CreationTimestamp.Time).Seconds())
 	}
-	r.ledger.Charge(describe(e.pod, e.assignment))
+	r.ledger.Charge(r.describe(e.pod, e.assignment))
 	e.refusal, e.committed = nil, false
 	r.ranks.drop(e.uid())
 	r.notIdle(e)
@@ -151,7 +152,7 @@ func (r *Room) waiting(e *entry) {
 		r.withdraw(e)
 	}
 	e.assignment = assignment
-	r.ledger.Enter(describe(e.pod, assignment))
+	r.ledger.Enter(r.describe(e.pod, assignment))
 	r.report(e)
 }
 
@@ -162,13 +163,18 @@ func (r *Room) withdraw(e *entry) {
 	r.unadmit(e)
 }
 
-// resolveStale asks anew which queue everything may have that waits where tenancy changed.
+// resolveStale asks anew which queue everything may have that waits where tenancy changed, and what
+// everything that runs there costs.
 func (r *Room) resolveStale() {
 	if !r.stale.any() {
 		return
 	}
 	for _, e := range r.entries {
-		if e.listed && !e.bound() && r.stale.covers(e.pod.Namespace) {
+		switch {
+		case !e.listed || !r.stale.covers(e.pod.Namespace):
+		case e.bound():
+			r.placed(e)
+		default:
 			r.waiting(e)
 		}
 	}
@@ -199,6 +205,12 @@ func (r *Room) queueSeen(q *v1alpha1.Queue) {
 		r.directory.SetQueue(q)
 		r.tenancyChanged()
 	}
+	r.applyQueue(q)
+	r.changes.queues[q.Name] = true
+	r.signal()
+}
+
+func (r *Room) applyQueue(q *v1alpha1.Queue) {
 	level := ledger.HighestLevel
 	if p := q.Spec.Priority; p != nil && *p >= 0 {
 		level = int64(*p)
@@ -210,12 +222,10 @@ func (r *Room) queueSeen(q *v1alpha1.Queue) {
 	r.ledger.SetQueue(q.Name, ledger.QueueConfig{
 		Agent:    tenancy.InfoOf(q).Agent,
 		Level:    level,
-		Limits:   limits(q.Spec.Concurrency, q.Spec.Quota),
+		Limits:   r.limits(ledger.Queue, q.Name, q.Spec.Concurrency, q.Spec.Quota, q.Status.Budget),
 		Strategy: strategy,
 		Paused:   q.Spec.State == v1alpha1.QueuePaused,
 	})
-	r.changes.queues[q.Name] = true
-	r.signal()
 }
 
 func (r *Room) queueGone(q *v1alpha1.Queue) {
@@ -224,6 +234,7 @@ func (r *Room) queueGone(q *v1alpha1.Queue) {
 	delete(r.directory.queues, q.Name)
 	r.directory.DeleteQueue(q.Name)
 	r.ledger.DeleteQueue(q.Name)
+	delete(r.accounts, accountKey{ledger.Queue, q.Name})
 	forgetMetrics(q.Name)
 	r.tenancyChanged()
 }
@@ -231,11 +242,15 @@ func (r *Room) queueGone(q *v1alpha1.Queue) {
 func (r *Room) agentSeen(a *v1alpha1.Agent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.directory.agents[a.Name] == nil {
+	before := r.directory.agents[a.Name]
+	if before == nil {
 		r.agentCameOrWent(a.Name)
 	}
 	r.directory.agents[a.Name] = a
-	r.ledger.SetAgent(a.Name, limits(a.Spec.Concurrency, nil))
+	if before == nil || !equality.Semantic.DeepEqual(before.Spec.Prices, a.Spec.Prices) {
+		r.tenancyChanged() // what everything costs
+	}
+	r.ledger.SetAgent(a.Name, limitsOf(a.Spec.Concurrency, nil))
 	r.changes.agents[a.Name] = true
 	r.signal()
 }
@@ -261,14 +276,19 @@ func (r *Room) agentCameOrWent(name string) {
 func (r *Room) projectSeen(p *v1alpha1.Project) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ledger.SetProject(p.Name, p.Spec.Organization, limits(p.Spec.Concurrency, p.Spec.Quota))
+	r.applyProject(p)
 	before, known := r.directory.Project(p.Name)
+	r.directory.SetProject(p)
+	r.directory.forgetClaims()
 	if !known || before.Generation != p.Generation {
-		r.directory.SetProject(p)
-		r.directory.forgetClaims()
 		r.tenancyChanged()
 	}
+	r.changes.projects[p.Name] = true
 	r.signal()
+}
+
+func (r *Room) applyProject(p *v1alpha1.Project) {
+	r.ledger.SetProject(p.Name, p.Spec.Organization, r.limits(ledger.Project, p.Name, p.Spec.Concurrency, p.Spec.Quota, p.Status.Budget))
 }
 
 func (r *Room) projectGone(p *v1alpha1.Project) {
@@ -277,19 +297,25 @@ func (r *Room) projectGone(p *v1alpha1.Project) {
 	r.directory.DeleteProject(p.Name)
 	r.directory.forgetClaims()
 	r.ledger.DeleteProject(p.Name)
+	delete(r.accounts, accountKey{ledger.Project, p.Name})
 	r.tenancyChanged()
 }
 
 func (r *Room) organizationSeen(o *v1alpha1.Organization) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ledger.SetOrganization(o.Name, limits(o.Spec.Concurrency, o.Spec.Quota))
+	r.applyOrganization(o)
 	before, known := r.directory.Organization(o.Name)
+	r.directory.SetOrganization(o)
 	if !known || before.Generation != o.Generation {
-		r.directory.SetOrganization(o)
 		r.tenancyChanged()
 	}
+	r.changes.organizations[o.Name] = true
 	r.signal()
+}
+
+func (r *Room) applyOrganization(o *v1alpha1.Organization) {
+	r.ledger.SetOrganization(o.Name, r.limits(ledger.Organization, o.Name, o.Spec.Concurrency, o.Spec.Quota, o.Status.Budget))
 }
 
 func (r *Room) organizationGone(o *v1alpha1.Organization) {
@@ -297,6 +323,7 @@ func (r *Room) organizationGone(o *v1alpha1.Organization) {
 	defer r.mu.Unlock()
 	r.directory.DeleteOrganization(o.Name)
 	r.ledger.DeleteOrganization(o.Name)
+	delete(r.accounts, accountKey{ledger.Organization, o.Name})
 	r.tenancyChanged()
 }
 

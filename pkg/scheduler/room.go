@@ -47,6 +47,8 @@ type Room struct {
 	reports   reportLine
 	stale     staleness
 	changes   changes
+	accounts  map[accountKey]*account
+	leading   bool // the accounts here, not those in statuses, are the truth
 }
 
 // entry is one pod of our profiles that is not over.

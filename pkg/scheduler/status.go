@@ -15,13 +15,15 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/cost"
+	"github.com/queueyard/queueyard/pkg/ledger"
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
 // statusPeriod is how often at most a queue's or an agent's status is written.
 const statusPeriod = time.Second
 
-// statusWriter is the one writer of the status of queues and agents.
+// statusWriter is the one writer of the status of queues and agents, and of budgets.
 type statusWriter struct {
 	room   *Room
 	client *rest.RESTClient
@@ -67,19 +69,20 @@ func (w *statusWriter) write(ctx context.Context, change statusChange) error {
 // changes names the objects whose status may differ from the one the API has: what the ledger
 // counts in them changed, or they were seen anew (and with them whatever a hand wrote into them).
 type changes struct {
-	queues, agents map[string]bool
+	queues, agents, projects, organizations map[string]bool
 }
 
-func newChanges() changes { return changes{queues: map[string]bool{}, agents: map[string]bool{}} }
+func newChanges() changes {
+	return changes{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
+}
 
 func (r *Room) changedAgain(change statusChange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if change.resource == "agents" {
-		r.changes.agents[change.object.Name] = true
-	} else {
-		r.changes.queues[change.object.Name] = true
-	}
+	map[string]map[string]bool{
+		"queues": r.changes.queues, "agents": r.changes.agents,
+		"projects": r.changes.projects, "organizations": r.changes.organizations,
+	}[change.resource][change.object.Name] = true
 }
 
 // statusChanges compares what the ledger says with what the API has, for all that changed.
@@ -115,8 +118,36 @@ func (r *Room) statusChanges() []statusChange {
 			}
 		}
 	}
+	for name := range r.changes.projects {
+		if p, ok := r.directory.Project(name); ok {
+			out = r.budgetChange(out, accountKey{ledger.Project, name}, "projects", p.ObjectMeta, p.Status.Budget)
+		}
+	}
+	for name := range r.changes.organizations {
+		if o, ok := r.directory.Organization(name); ok {
+			out = r.budgetChange(out, accountKey{ledger.Organization, name}, "organizations", o.ObjectMeta, o.Status.Budget)
+		}
+	}
 	r.changes = newChanges()
 	return out
+}
+
+// budgetChange adds what a tenant's account says, if its status says something else. The rest of that
+// status is the controller's.
+func (r *Room) budgetChange(out []statusChange, key accountKey, resource string, object metav1.ObjectMeta, before *v1alpha1.BudgetStatus) []statusChange {
+	if now := r.budgetStatus(key); !equality.Semantic.DeepEqual(now, before) {
+		out = append(out, statusChange{resource, object, map[string]any{"budget": now}})
+	}
+	return out
+}
+
+// budgetStatus is what was last published of an account; nil if there is none.
+func (r *Room) budgetStatus(key accountKey) *v1alpha1.BudgetStatus {
+	a := r.accounts[key]
+	if a == nil || a.published.Spent == "" {
+		return nil
+	}
+	return a.published.DeepCopy()
 }
 
 // explicitUsage is a queue's status as a merge patch: a resource that is no longer used must be
@@ -136,6 +167,8 @@ func explicitUsage(status, before v1alpha1.QueueStatus) any {
 		"running":            status.Running,
 		"usage":              usage,
 		"conditions":         status.Conditions,
+		"costRate":           status.CostRate,
+		"budget":             status.Budget,
 	}
 }
 
@@ -146,7 +179,11 @@ func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueSta
 		status.Admitted = int32(stats.Admitted)
 		status.Running = int32(stats.Running)
 		status.Usage = quantities(stats.Usage)
+		if rate := stats.Usage[ledger.CostPerHour]; rate > 0 {
+			status.CostRate = cost.Format(rate)
+		}
 	}
+	status.Budget = r.budgetStatus(accountKey{ledger.Queue, q.Name})
 	info := tenancy.InfoOf(q)
 	ready := metav1.Condition{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Serving", Message: "admits what waits as room allows"}
 	switch {

@@ -19,6 +19,7 @@ const (
 	ReasonProjectNotHere   = "ProjectDoesNotClaimNamespace"
 	ReasonAmbiguousProject = "AmbiguousProject"
 	ReasonBoundPod         = "BoundPod"
+	ReasonInvalidCost      = "InvalidCost"
 	ReasonNodeGiven        = "NodeGiven"
 	ReasonOtherScheduler   = "OtherScheduler"
 )

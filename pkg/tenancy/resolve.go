@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/cost"
 )
 
 // Claim is what an object says of itself and of where it is.
@@ -30,6 +31,9 @@ type Assignment struct {
 // refused. Whether the queue takes new operations is asked with CheckAccepting: the pods of an
 // operation that was accepted earlier still go in.
 func Resolve(dir Directory, defaultQueue string, c Claim) (Assignment, *Refusal) {
+	if refusal := CheckCost(c); refusal != nil {
+		return Assignment{}, refusal
+	}
 	ref, refusal := queueReference(c.Labels, c.Annotations)
 	if refusal != nil {
 		return Assignment{}, refusal
@@ -52,6 +56,14 @@ func Resolve(dir Directory, defaultQueue string, c Claim) (Assignment, *Refusal)
 		return Assignment{}, notAllowed(project, choice)
 	}
 	return choice.Assignment, nil
+}
+
+// CheckCost refuses a declared cost that is none.
+func CheckCost(c Claim) *Refusal {
+	if _, _, err := cost.Declared(c.Labels, c.Annotations); err != nil {
+		return refuse(ReasonInvalidCost, "%v", err)
+	}
+	return nil
 }
 
 // CheckAccepting refuses new operations in a queue that takes none.

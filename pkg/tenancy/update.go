@@ -9,10 +9,10 @@ import (
 // keys are the labels, and annotations, by which an object is assigned.
 var keys = []string{v1alpha1.QueueLabel, v1alpha1.ProjectLabel}
 
-// CheckBoundPod refuses to change the queue or the project of a pod that has a node: it is charged
-// to them until it ends.
+// CheckBoundPod refuses to change the queue, the project or the cost of a pod that has a node: it is
+// charged to them until it ends.
 func CheckBoundPod(before, after Claim, node string) *Refusal {
-	for _, key := range keys {
+	for _, key := range []string{v1alpha1.QueueLabel, v1alpha1.ProjectLabel, v1alpha1.CostLabel} {
 		for _, of := range []struct {
 			kind          string
 			before, after map[string]string

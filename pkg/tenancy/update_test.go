@@ -35,6 +35,10 @@ func TestCheckBoundPod(t *testing.T) {
 			before: Claim{Labels: projectLabel("a")}, after: Claim{Labels: projectLabel("b")},
 			want: `label queueyard.io/project may not change from "a" to "b": the pod is on node "n1" and counts against its queue and project until it ends; delete it and create it anew to move it`,
 		},
+		"cost changes": {
+			before: Claim{Annotations: map[string]string{v1alpha1.CostLabel: "2"}}, after: Claim{Annotations: map[string]string{v1alpha1.CostLabel: "0"}},
+			want: `annotation queueyard.io/cost may not change from "2" to "0": the pod is on node "n1" and counts against its queue and project until it ends; delete it and create it anew to move it`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			refusal := CheckBoundPod(tc.before, tc.after, "n1")

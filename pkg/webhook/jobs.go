@@ -42,6 +42,9 @@ func (h *jobHandler) create(ctx context.Context, req admission.Request, job *bat
 	if refusal := tenancy.CheckPlacement(req.Namespace, spec.NodeName, spec.SchedulerName); refusal != nil {
 		return answer(refusal)
 	}
+	if refusal := tenancy.CheckCost(claimOf(req.Namespace, &job.Spec.Template)); refusal != nil {
+		return answer(refusal)
+	}
 	claim, refusal := jobClaim(req.Namespace, job)
 	if refusal != nil {
 		return answer(refusal)

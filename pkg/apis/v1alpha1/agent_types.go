@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // AgentSpec is what bounds the queues of an agent together.
 type AgentSpec struct {
@@ -10,6 +14,14 @@ type AgentSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	Concurrency *int32 `json:"concurrency,omitempty"`
+
+	// Prices are per hour: of a cpu, of a GiB of memory or ephemeral-storage, of one unit of any other
+	// resource. They make the cost of a pod that does not declare its own (annotation
+	// queueyard.io/cost, per hour). A resource without a price costs nothing.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(r, type(self[r]) == int ? self[r] >= 0 : sign(quantity(self[r])) >= 0)",message="a price must be 0 or more"
+	Prices map[corev1.ResourceName]resource.Quantity `json:"prices,omitempty"`
 }
 
 // AgentStatus is what the scheduler last saw of an agent. It is written at most once a second.

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Quota bounds what the admitted operations may ask for together.
@@ -18,4 +19,43 @@ type Quota struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(r, type(self[r]) == int ? self[r] <= 9000000000000000 : !quantity(self[r]).isGreaterThan(quantity('9P')))",message="a resource bound must be at most 9P"
 	// +kubebuilder:validation:XValidation:rule="self.all(r, r.size() <= 316)",message="a resource name has at most 316 characters"
 	Resources map[corev1.ResourceName]resource.Quantity `json:"resources,omitempty"`
+
+	// Cost bounds what all admitted operations cost together per hour, at the agent's prices or as they
+	// declare. Unset or -1 is unlimited; 0 admits nothing that costs.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= -1 : (self == '-1' || sign(quantity(self)) >= 0)",message="cost must be 0 or more, or -1 for unlimited"
+	Cost *resource.Quantity `json:"cost,omitempty"`
+
+	// Budget bounds what admitted operations may cost over a window of time.
+	// +optional
+	Budget *Budget `json:"budget,omitempty"`
+}
+
+// Budget is an amount of cost for every window of time. When it is used up nothing more is admitted
+// until the window turns; what runs goes on and is accounted.
+type Budget struct {
+	// Amount per window.
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : sign(quantity(self)) >= 0",message="amount must be 0 or more"
+	Amount resource.Quantity `json:"amount"`
+
+	// Window is hour, day or month of the calendar in UTC, or a duration of at least 1m, such as 168h;
+	// windows of a duration follow each other since 1970-01-01T00:00:00Z.
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^(hour|day|month|([0-9]+(h|m|s))+)$`
+	// +kubebuilder:validation:XValidation:rule="self in ['hour', 'day', 'month'] || duration(self) >= duration('1m')",message="a window is hour, day, month, or a duration of at least 1m"
+	Window string `json:"window"`
+}
+
+// BudgetStatus is how much of a budget is used. It is written every ten seconds while something is
+// spent; a restart counts on from it.
+type BudgetStatus struct {
+	// WindowStart and WindowEnd are the window that Spent is for.
+	WindowStart metav1.Time `json:"windowStart"`
+	WindowEnd   metav1.Time `json:"windowEnd"`
+	// Spent is the cost accounted in this window.
+	Spent string `json:"spent"`
+	// Left is what the budget has left, 0.00 when it is used up.
+	Left string `json:"left"`
+	// AccountedUntil is the time up to which Spent counts.
+	AccountedUntil metav1.Time `json:"accountedUntil"`
 }

@@ -7,6 +7,8 @@ const (
 	QueueLabel = "queueyard.io/queue"
 	// ProjectLabel names the project; only a project that claims the namespace is accepted.
 	ProjectLabel = "queueyard.io/project"
+	// CostLabel declares what a pod costs per hour ("2.50"), in place of its agent's prices.
+	CostLabel = "queueyard.io/cost"
 	// ManagedLabel on a Namespace, with the value "true", puts the namespace under admission.
 	ManagedLabel = "queueyard.io/managed"
 )

@@ -88,6 +88,14 @@ type QueueStatus struct {
 	// +optional
 	Usage corev1.ResourceList `json:"usage,omitempty"`
 
+	// CostRate is what the admitted operations cost together per hour.
+	// +optional
+	CostRate string `json:"costRate,omitempty"`
+
+	// Budget is how much of quota.budget is used.
+	// +optional
+	Budget *BudgetStatus `json:"budget,omitempty"`
+
 	// Conditions: Ready (False names what keeps the queue from admitting), Accepting (False while draining).
 	// +optional
 	// +listType=map

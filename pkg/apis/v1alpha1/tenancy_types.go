@@ -26,6 +26,10 @@ type TenantStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// Budget is how much of quota.budget is used.
+	// +optional
+	Budget *BudgetStatus `json:"budget,omitempty"`
+
 	// Conditions: Ready (False names the reference that leads nowhere).
 	// +optional
 	// +listType=map
