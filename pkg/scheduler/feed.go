@@ -220,11 +220,12 @@ func (r *Room) applyQueue(q *v1alpha1.Queue) {
 		strategy = ledger.StrictFIFO
 	}
 	r.ledger.SetQueue(q.Name, ledger.QueueConfig{
-		Agent:    tenancy.InfoOf(q).Agent,
-		Level:    level,
-		Limits:   r.limits(ledger.Queue, q.Name, q.Spec.Concurrency, q.Spec.Quota, q.Status.Budget),
-		Strategy: strategy,
-		Paused:   q.Spec.State == v1alpha1.QueuePaused,
+		Agent:      tenancy.InfoOf(q).Agent,
+		Level:      level,
+		Limits:     r.limits(ledger.Queue, q.Name, q.Spec.Concurrency, q.Spec.Quota, q.Status.Budget),
+		Strategy:   strategy,
+		Paused:     q.Spec.State == v1alpha1.QueuePaused,
+		Guaranteed: int64(q.Spec.Guaranteed),
 	})
 }
 

@@ -289,3 +289,18 @@ func TestOrderOfTheSchedulersQueue(t *testing.T) {
 	}
 	require.Equal(t, []string{"urgent", "high", "low"}, order)
 }
+
+func TestGuaranteedSeats(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.room.agentSeen(&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Spec: v1alpha1.AgentSpec{Concurrency: ptr.To[int32](3)}})
+	w.queue("high", -1)
+	w.queue("low", -1, func(q *v1alpha1.Queue) { q.Spec.Priority, q.Spec.Guaranteed = ptr.To[int32](1), 1 })
+	for _, name := range []string{"a", "b", "c"} {
+		w.create(testPod(name, "high"))
+	}
+	w.settle()
+	require.ElementsMatch(t, []string{"a", "b"}, w.active(), "one seat is kept")
+	w.create(testPod("low", "low"))
+	w.settle()
+	require.ElementsMatch(t, []string{"a", "b", "low"}, w.active())
+}

@@ -51,6 +51,13 @@ type QueueSpec struct {
 	// +kubebuilder:validation:Minimum=-1
 	Concurrency *int32 `json:"concurrency,omitempty"`
 
+	// Guaranteed is how many of its agent's seats are kept for this queue, whether or not it has
+	// operations to use them, so that higher levels never starve it. Default 0. When the guarantees of an
+	// agent's queues exceed its concurrency, higher levels come first.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Guaranteed int32 `json:"guaranteed,omitempty"`
+
 	// Quota bounds what the admitted operations of this queue may ask for together.
 	// +optional
 	Quota *Quota `json:"quota,omitempty"`
