@@ -42,7 +42,9 @@ type Check struct {
 	Need     int64
 	OK       bool
 	// Kept is how many of an agent's seats are kept for the queues KeptFor, which are others.
-	Kept    int64
+	Kept int64
+	// Held is what is held for operations that waited too long.
+	Held    int64
 	KeptFor []string
 }
 
@@ -171,14 +173,21 @@ func (c *Check) sentence() string {
 		if c.Kept > 0 && c.Used < c.Limit {
 			sentence += fmt.Sprintf(", the other %d kept for %s %s", c.Limit-c.Used, plural("queue", len(c.KeptFor)), strings.Join(c.KeptFor, ", "))
 		}
+		if c.Held > 0 {
+			sentence += fmt.Sprintf(", %d held for operations that waited too long", c.Held)
+		}
 		return sentence
 	}
-	if c.Resource == CostPerHour {
-		return fmt.Sprintf("%s %s: cost %s/%s per hour, needs %s", c.Kind, c.Name,
-			FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), FormatAmount(c.Resource, c.Need))
+	held := ""
+	if c.Held > 0 {
+		held = fmt.Sprintf(" %s held for operations that waited too long,", FormatAmount(c.Resource, c.Held))
 	}
-	return fmt.Sprintf("%s %s: %s %s/%s used, needs %s", c.Kind, c.Name, c.Resource,
-		FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), FormatAmount(c.Resource, c.Need))
+	if c.Resource == CostPerHour {
+		return fmt.Sprintf("%s %s: cost %s/%s per hour,%s needs %s", c.Kind, c.Name,
+			FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), held, FormatAmount(c.Resource, c.Need))
+	}
+	return fmt.Sprintf("%s %s: %s %s/%s used,%s needs %s", c.Kind, c.Name, c.Resource,
+		FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), held, FormatAmount(c.Resource, c.Need))
 }
 
 func plural(noun string, n int) string {
@@ -200,10 +209,14 @@ func (l *Ledger) checks(p *pod, at path) []Check {
 		if p.state.Holds() {
 			c.OK = !n.over(d)
 		} else {
-			c.OK = n.free(d) >= amount
-			if d == seats {
-				c.OK = n.freeSeats(p.op.queue) >= amount
+			if p.shape != nil {
+				c.Held = n.held(d, p.shape)
 			}
+			free := n.free(d)
+			if d == seats {
+				free = n.freeSeats(p.op.queue)
+			}
+			c.OK = free >= plus(amount, c.Held)
 		}
 		if d == seats && n.kept > 0 {
 			c.KeptFor, c.Kept = p.op.queue.keptFor()

@@ -208,11 +208,11 @@ func TestExplainListsEveryCheckInOrder(t *testing.T) {
 	e, ok := f.Explain("x")
 	require.True(t, ok)
 	assert.Equal(t, []Check{
-		{Queue, "gpu", "", 1, 4, 1, true, 0, nil},
-		{Queue, "gpu", "nvidia.com/gpu", 7, 8, 2, false, 0, nil},
-		{Agent, "default", "", 1, 100, 1, true, 0, nil},
-		{Project, "vision", "", 1, 20, 1, true, 0, nil},
-		{Organization, "lab", "cpu", 0, 9000, 1000, true, 0, nil},
+		{Queue, "gpu", "", 1, 4, 1, true, 0, 0, nil},
+		{Queue, "gpu", "nvidia.com/gpu", 7, 8, 2, false, 0, 0, nil},
+		{Agent, "default", "", 1, 100, 1, true, 0, 0, nil},
+		{Project, "vision", "", 1, 20, 1, true, 0, 0, nil},
+		{Organization, "lab", "cpu", 0, 9000, 1000, true, 0, 0, nil},
 	}, e.Checks)
 	assert.Equal(t, [5]string{"job", "gpu", "default", "vision", "lab"}, [5]string{e.Operation, e.Queue, e.Agent, e.Project, e.Organization})
 	_, ok = f.Explain("nobody")

@@ -29,6 +29,9 @@ func (l *Ledger) settle(op *operation, before standing) {
 	if op.standing() == before {
 		return
 	}
+	if r := op.queue.reserved; r != nil && r.pod.op == op {
+		l.unreserve(op.queue)
+	}
 	for p := op.members; p != nil; p = p.following {
 		if p.shape != nil {
 			l.leaveShape(p)
@@ -104,11 +107,15 @@ func (s *shape) crew(yield func(*pod) bool) {
 // muster finds what a gang's shape, which must be hidden, asks for after its pods changed.
 func (l *Ledger) muster(s *shape) {
 	old := s.ask
+	reserved := s.reservation() != nil
 	s.partial = s.pods.len() < s.gang.standing().missing
 	if s.partial {
 		s.ask = l.vecs.retain(&l.dims, nil)
 	} else {
 		s.ask = l.vecs.sum(&l.dims, s.crew)
+	}
+	if reserved && s.ask != old {
+		l.unreserve(s.queue)
 	}
 	l.vecs.release(&l.dims, old)
 	s.never = s.neverFits()
@@ -120,6 +127,9 @@ func (l *Ledger) admitGang(s *shape, admitted []Admission) []Admission {
 	crew := slices.AppendSeq(make([]*pod, 0, op.gang), s.crew)
 	before := op.standing()
 	l.hide(s) // once, not with each of them
+	if s.reservation() != nil {
+		l.unreserve(s.queue)
+	}
 	for _, p := range crew {
 		admitted = append(admitted, Admission{p.uid, level, p.priority, p.created})
 		p.waits = false

@@ -18,9 +18,9 @@ type gate struct {
 	link  node[*gate]
 }
 
-// park is the shapes of one queue at one gate.
+// park is the shapes of one queue at one gate; the reserved shape has one for itself.
 type park struct {
-	gate   *gate
+	parkKey
 	queue  *queue
 	key    queueKey // as it was when it took its place
 	shapes tree[*shape]
@@ -29,11 +29,16 @@ type park struct {
 	link   node[*park]
 }
 
+type parkKey struct {
+	gate     *gate
+	reserved bool
+}
+
 func parkBefore(a, b *park) bool { return a.key.less(&b.key) }
 
 // gateBefore orders open gates by what they offer.
 func gateBefore(a, b *gate) bool {
-	if a.offer.queue != b.offer.queue {
+	if a.offer.queue != b.offer.queue || a.offer.reserved != b.offer.reserved {
 		return a.offer.key.less(&b.offer.key)
 	}
 	return shapeBefore(a.shape, b.shape)
@@ -52,24 +57,25 @@ func (g *gate) free() int64 {
 	return g.node.free(g.dim)
 }
 
-// need is how much of the gate's dimension the shape needs at once.
+// need is how much room of the gate's dimension the shape needs at once, with what is held for others.
 func (g *gate) need(s *shape) int64 {
 	switch {
 	case g.node == nil:
 		return 0
 	case g.dim == seats, g.dim == closing:
-		return 1
+		return plus(1, g.node.held(g.dim, s))
 	}
-	return s.ask.of(g.dim)
+	return plus(s.ask.of(g.dim), g.node.held(g.dim, s))
 }
 
 // stand puts a shape that stands nowhere at a gate.
 func (l *Ledger) stand(s *shape, g *gate) {
-	p := s.queue.parks[g]
+	key := parkKey{g, s.reservation() != nil}
+	p := s.queue.parks[key]
 	if p == nil {
-		p = &park{gate: g, queue: s.queue, shapes: tree[*shape]{less: shapeBefore}}
+		p = &park{parkKey: key, queue: s.queue, shapes: tree[*shape]{less: shapeBefore}}
 		p.link.item, p.link.weight = p, l.random()
-		s.queue.parks[g] = p
+		s.queue.parks[key] = p
 	}
 	l.touch(g)
 	s.park = p
@@ -83,9 +89,15 @@ func (l *Ledger) stand(s *shape, g *gate) {
 	}
 }
 
+func (p *park) keyOfNow() queueKey {
+	key := p.queue.key()
+	key.reserved = p.reserved
+	return key
+}
+
 // enterGate gives a park its place among the others of its gate.
 func (l *Ledger) enterGate(p *park) {
-	p.key = p.queue.key()
+	p.key = p.keyOfNow()
 	p.link.need = p.low()
 	p.gate.parks.insert(&p.link)
 	p.stale, p.at = false, len(p.queue.fresh)
@@ -113,7 +125,7 @@ func (l *Ledger) quit(s *shape) {
 	} else {
 		p.queue.fresh = take(p.queue.fresh, p)
 	}
-	delete(p.queue.parks, p.gate)
+	delete(p.queue.parks, p.parkKey)
 }
 
 // take removes a park from the list that it is in.

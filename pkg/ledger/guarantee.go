@@ -52,8 +52,10 @@ func (l *Ledger) keep(q *queue) {
 		return
 	}
 	g := a.gates[seats]
-	if p := q.parks[g]; p != nil {
-		g.parks.setNeed(&p.link, p.low())
+	for _, reserved := range []bool{false, true} {
+		if p := q.parks[parkKey{g, reserved}]; p != nil {
+			g.parks.setNeed(&p.link, p.low())
+		}
 	}
 	l.roomChanged(g)
 }

@@ -127,12 +127,16 @@ func (c *checker) nodes() {
 
 func (c *checker) queuesAndLevels() {
 	for _, q := range c.queues {
+		if r := q.reserved; r != nil {
+			c.want(r.pod.waits && r.pod.op.queue == q && r.at == pathOf(q, r.pod.project) && r.level == q.config.Level, "queue %s: a reservation is stale", q.name)
+			c.want(slices.Contains(c.reservations, r), "queue %s: its reservation is not listed", q.name)
+		}
 		c.want(q.counts == c.counts[q], "queue %s counts %+v operations and has %+v", q.name, q.counts, c.counts[q])
 		c.want(q.exists || q.refs > 0, "queue %s is kept for nothing", q.name)
 		c.want(q.open == (q.exists && !q.config.Paused && q.agent.exists), "queue %s: open is %v", q.name, q.open)
 		c.want((q.level != nil) == q.exists, "queue %s: its level is %v", q.name, q.level)
 		for _, p := range q.fresh {
-			c.want(!p.stale && p.key == q.key(), "queue %s: a fresh park has an old key", q.name)
+			c.want(!p.stale && p.key == p.keyOfNow(), "queue %s: a fresh park has an old key", q.name)
 		}
 		var head *shape
 		for s := range q.shapes {
@@ -193,8 +197,9 @@ func (c *checker) shapesAndGates() {
 		standing++
 		g := s.park.gate
 		gates[g] = true
-		c.want(q.parks[g] == s.park, "queue %s does not know a park", q.name)
-		c.want(s.link.need == g.need(s), "a shape of queue %s needs %d at its gate, not %d", q.name, g.need(s), s.link.need)
+		c.want(q.parks[parkKey{g, s.reservation() != nil}] == s.park, "queue %s does not know a park", q.name)
+		// What is held since it came here counts when it is next looked at.
+		c.want(s.link.need <= g.need(s), "a shape of queue %s needs %d at its gate, not %d", q.name, g.need(s), s.link.need)
 		if g.node != nil {
 			c.want(slices.Contains(pathSlice(s), g.node), "a shape of queue %s stands at %s %s, which is not on its path", q.name, g.node.kind, g.node.name)
 			c.want(g.need(s) > 0, "a shape of queue %s stands at a gate of which it needs nothing", q.name)

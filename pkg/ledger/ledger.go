@@ -22,6 +22,8 @@ type Ledger struct {
 	dirty   []*gate     // to look at before the next decision
 	open    tree[*gate] // those that offer something, the best offer first
 
+	reservations []*reservation // in the order in which they have their room
+
 	changedQueues []*queue
 	changedAgents []*agent
 

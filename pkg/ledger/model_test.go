@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"maps"
-	"math"
 	"math/big"
 	"slices"
 )
@@ -16,6 +15,7 @@ type model struct {
 	organizations map[string]Limits
 	pods          map[string]*modelPod
 	seats         map[modelOperation]string // operations that hold a seat, and the project it is charged to
+	reservations  []*modelReservation       // in the order in which they have their room
 }
 
 type modelQueue struct {
@@ -62,16 +62,29 @@ func (p *modelPod) op() modelOperation {
 }
 
 func (m *model) setQueue(name string, c QueueConfig) {
+	if old := m.queues[name]; old == nil || !old.exists || !sameConfig(old.QueueConfig, c) {
+		m.unreserveQueue(name)
+	}
 	m.queues[name] = &modelQueue{QueueConfig: c, exists: true, linked: true}
 }
 
 func (m *model) deleteQueue(name string) {
 	if q := m.queues[name]; q != nil {
+		if q.exists {
+			m.unreserveQueue(name)
+		}
 		q.exists = false
 	}
 }
 
 func (m *model) setProject(name, organization string, limits Limits) {
+	before := ""
+	if old := m.projects[name]; old != nil {
+		before = old.organization
+	}
+	if organization != before {
+		m.unreserve(func(r *modelReservation) bool { return r.pod.Project == name })
+	}
 	m.projects[name] = &modelProject{organization, limits, true}
 }
 
@@ -83,6 +96,7 @@ func (m *model) deleteProject(name string) {
 
 // settle forgets what nobody names any more and keeps the seats in step with the pods.
 func (m *model) settle() {
+	defer m.review()
 	held := map[modelOperation]bool{}
 	for _, p := range m.pods {
 		if p.state.Holds() {
@@ -124,13 +138,15 @@ func (m *model) enter(p Pod) {
 		m.pods[p.UID] = &modelPod{p, Waiting}
 	case old.state.Holds():
 	case !samePod(old.Pod, p):
+		delete(m.pods, p.UID)
+		m.review()
 		m.pods[p.UID] = &modelPod{p, Waiting}
 		m.settle()
 	}
 }
 
 func samePod(a, b Pod) bool {
-	return sameCharge(a, b) && a.Priority == b.Priority && a.Created == b.Created && max(a.Gang, 1) == max(b.Gang, 1)
+	return sameCharge(a, b) && a.Priority == b.Priority && a.Created == b.Created && a.Backfill == b.Backfill && max(a.Gang, 1) == max(b.Gang, 1)
 }
 
 func sameCharge(a, b Pod) bool {
@@ -141,6 +157,7 @@ func (m *model) charge(p Pod) {
 	old := m.pods[p.UID]
 	if old != nil && old.state.Holds() && sameCharge(old.Pod, p) {
 		old.state = Running
+		m.review()
 		return
 	}
 	if old != nil {
@@ -155,6 +172,7 @@ func (m *model) charge(p Pod) {
 	}
 	m.pods[p.UID] = &modelPod{p, Waiting}
 	m.hold(m.pods[p.UID], Running)
+	m.review()
 }
 
 func (m *model) hold(p *modelPod, s State) {
@@ -250,51 +268,6 @@ func (m *model) seated(p *modelPod) bool {
 	return ok
 }
 
-// crew is the pods that must be admitted together with a waiting pod, in order, and whether they are
-// all here; nil for a pod that is admitted alone.
-func (m *model) crew(p *modelPod) (crew []*modelPod, complete bool) {
-	gang, holders := 0, 0
-	for _, other := range m.pods {
-		if other.op() != p.op() {
-			continue
-		}
-		gang = max(gang, other.Gang)
-		switch {
-		case other.state == Running:
-			return nil, true
-		case other.state == Admitted:
-			holders++
-		case other.state == Waiting && other.Project == p.Project:
-			crew = append(crew, other)
-		}
-	}
-	missing := gang - holders
-	if gang <= 1 || missing <= 0 || p.state != Waiting {
-		return nil, true
-	}
-	m.sort(crew)
-	return crew[:min(missing, len(crew))], len(crew) >= missing
-}
-
-// asks is what must be free for a pod to be admitted.
-func (m *model) asks(p *modelPod) map[string]int64 {
-	crew, _ := m.crew(p)
-	if crew == nil {
-		return p.Requests
-	}
-	sum := map[string]int64{}
-	for _, other := range crew {
-		for resource, want := range other.Requests {
-			if want = max(want, 0); sum[resource] > math.MaxInt64-want {
-				sum[resource] = math.MaxInt64
-			} else {
-				sum[resource] += want
-			}
-		}
-	}
-	return sum
-}
-
 func (m *model) neverFits(p *modelPod) bool {
 	if _, complete := m.crew(p); !complete {
 		return false
@@ -319,31 +292,7 @@ func (m *model) closed(p *modelPod) bool {
 }
 
 func (m *model) fits(p *modelPod) bool {
-	asks := m.asks(p)
-	for _, n := range m.path(p.Queue, p.Project) {
-		limits := m.limits(n)
-		if limits.Closed != "" {
-			return false
-		}
-		kept := int64(0)
-		if n.kind == Agent {
-			kept = m.keptForOthers(p.Queue)
-		}
-		if !m.seated(p) && limits.Seats >= 0 && m.seatsOf(n)+kept >= limits.Seats {
-			return false
-		}
-		for resource, want := range asks {
-			bound, ok := limits.Resources[resource]
-			if !ok || bound < 0 || want <= 0 {
-				continue
-			}
-			sum := m.usageOf(n, resource)
-			if sum.Add(sum, big.NewInt(want)).Cmp(big.NewInt(bound)) > 0 {
-				return false
-			}
-		}
-	}
-	return true
+	return !m.closed(p) && !slices.ContainsFunc(m.path(p.Queue, p.Project), func(n modelNode) bool { return len(m.lacking(p, n)) > 0 })
 }
 
 // line is the pods of a queue that wait and can ever fit, in order.
@@ -402,6 +351,9 @@ func (m *model) candidate(queue string) *modelPod {
 	if !m.opens(queue) {
 		return nil
 	}
+	if r := m.reservationOf(queue); r != nil && m.competes(r.pod) && m.fits(r.pod) {
+		return r.pod
+	}
 	line := m.eligible(queue)
 	if m.queues[queue].Strategy == StrictFIFO && len(line) > 0 {
 		line = line[:1]
@@ -436,6 +388,9 @@ func (m *model) queueBefore(a, b string) bool {
 	if qa.Level != qb.Level {
 		return qa.Level > qb.Level
 	}
+	if ra, rb := m.offersReserved(a), m.offersReserved(b); ra != rb {
+		return ra
+	}
 	sa, sb := m.seatsOf(modelNode{Queue, a})*m.weight(b), m.seatsOf(modelNode{Queue, b})*m.weight(a)
 	if sa != sb {
 		return sa < sb
@@ -455,6 +410,9 @@ func (m *model) next() *modelPod {
 }
 
 func (m *model) admit(max int) []string {
+	for _, r := range m.reservations {
+		m.mark(r)
+	}
 	var admitted []string
 	for max <= 0 || len(admitted) < max {
 		p := m.next()
@@ -469,43 +427,7 @@ func (m *model) admit(max int) []string {
 			m.hold(p, Admitted)
 			admitted = append(admitted, p.UID)
 		}
+		m.review()
 	}
 	return admitted
-}
-
-// kept is how many seats of its agent are kept for a queue.
-func (m *model) kept(queue string) int64 {
-	agent := m.queues[queue].Agent
-	var names []string
-	for name, q := range m.queues {
-		if q.exists && q.Agent == agent {
-			names = append(names, name)
-		}
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(m.queues[b].Level, m.queues[a].Level), cmp.Compare(a, b))
-	})
-	left := max(m.limits(modelNode{Agent, agent}).Seats, 0)
-	for _, name := range names {
-		q := m.queues[name]
-		guaranteed := min(max(q.Guaranteed, 0), left)
-		if q.Limits.Seats >= 0 {
-			guaranteed = min(guaranteed, q.Limits.Seats)
-		}
-		left -= guaranteed
-		if name == queue {
-			return max(0, guaranteed-m.seatsOf(modelNode{Queue, queue}))
-		}
-	}
-	return 0
-}
-
-func (m *model) keptForOthers(queue string) int64 {
-	sum := int64(0)
-	for name, q := range m.queues {
-		if name != queue && q.linked && q.Agent == m.queues[queue].Agent {
-			sum += m.kept(name)
-		}
-	}
-	return sum
 }

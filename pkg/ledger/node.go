@@ -14,6 +14,7 @@ type limitNode struct {
 	bounds []int64 // the same by dimension; missing or negative: unlimited
 	used   []total // by dimension
 	kept   int64   // of an agent: seats that only the queues they are guaranteed to may take
+	holds  []*reservation
 	gates  []*gate // by dimension; nil where nothing was ever refused
 	shut   *gate   // of closing; nil likewise
 }

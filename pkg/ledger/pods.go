@@ -14,6 +14,7 @@ type pod struct {
 	priority int64
 	created  int64
 	gang     int32
+	backfill bool
 	waits    bool       // is in the line
 	link     node[*pod] // in the shape
 	// The other pods of its operation.
@@ -68,7 +69,7 @@ func (l *Ledger) Enter(given Pod) {
 	case p == nil:
 		l.add(given, Waiting)
 	case p.state.Holds():
-	case !l.matches(p, &given) || p.priority != given.Priority || p.created != given.Created || p.gang != given.gang():
+	case !l.matches(p, &given) || p.priority != given.Priority || p.created != given.Created || p.gang != given.gang() || p.backfill != given.Backfill:
 		l.replace(p, given, Waiting)
 	}
 }
@@ -212,6 +213,7 @@ func (l *Ledger) add(given Pod, s State) {
 		priority: given.Priority,
 		created:  given.Created,
 		gang:     given.gang(),
+		backfill: given.Backfill,
 	}
 	p.link.item, p.link.weight = p, l.random()
 	l.pods[p.uid] = p

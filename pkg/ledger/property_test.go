@@ -129,6 +129,7 @@ func (w *world) drawPod(t *rapid.T) Pod {
 		}
 		p.Gang = rapid.SampledFrom([]int{0, 0, 1, 2, 3, 4}).Draw(t, "gang")
 	}
+	p.Backfill = rapid.IntRange(0, 5).Draw(t, "backfill") == 0
 	if w.busy {
 		p.Requests["cpu"] = rapid.Int64Range(1, 8).Draw(t, "cpu")
 		return p
@@ -210,6 +211,27 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			uid := drawUID(t)
 			l.Resume(uid)
 			m.resume(uid)
+		},
+		"reserve head": func(t *rapid.T) {
+			queue := drawName(t, "q", w.spread)
+			uid, ok := l.Head(queue)
+			want := ""
+			if line := m.eligible(queue); m.opens(queue) && len(line) > 0 {
+				want = line[0].UID
+			}
+			require.Equal(t, want, uid, "head of %s", queue)
+			if ok {
+				require.Equal(t, m.reserve(uid), l.Reserve(uid), "reservation of %s", uid)
+			}
+		},
+		"reserve": func(t *rapid.T) {
+			uid := drawUID(t)
+			require.Equal(t, m.reserve(uid), l.Reserve(uid), "reservation of %s", uid)
+		},
+		"unreserve": func(t *rapid.T) {
+			uid := drawUID(t)
+			l.Unreserve(uid)
+			m.unreservePod(uid)
 		},
 		"set queue":  w.seldom(setQueue),
 		"set queue2": w.seldom(setQueue),
@@ -316,6 +338,12 @@ func (w *world) check(t *rapid.T) {
 			require.Equal(t, want, resources[name], "%s of %s %s", name, n.kind, n.name)
 		}
 	}
+	reserved := 0
+	for _, r := range w.model.reservations {
+		require.NotNil(t, w.ledger.pods[r.pod.UID].op.queue.reserved, "reservation of %s", r.pod.UID)
+		reserved++
+	}
+	require.Len(t, w.ledger.reservations, reserved)
 	w.checkExplanations(t)
 }
 
@@ -375,6 +403,10 @@ func TestRestartReproducesTheCharges(t *testing.T) {
 				w.model.charge(given)
 				require.Equal(t, Running, w.ledger.State(uid))
 			}
+		}
+		// Reservations are not kept over a restart.
+		for uid := range w.model.pods {
+			w.ledger.Unreserve(uid)
 		}
 		again := w.rebuild()
 		require.NoError(t, again.CheckInvariants())

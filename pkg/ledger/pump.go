@@ -5,6 +5,9 @@ package ledger
 // the last gang is finished even where that makes more than max.
 func (l *Ledger) Admit(max int) []Admission {
 	var admitted []Admission
+	for _, r := range l.reservations {
+		l.mark(r)
+	}
 	for max <= 0 || len(admitted) < max {
 		s := l.next()
 		if s == nil {

@@ -9,12 +9,13 @@ type queue struct {
 	open    bool   // exists, is not paused, and its agent exists
 	refs    int    // pods
 	shapes  map[*shape]struct{}
-	parks   map[*gate]*park
+	parks   map[parkKey]*park
 	fresh   []*park // parks whose key in their gate is this queue's key of now
 	line    tree[*shape]
 	exposed *shape // StrictFIFO: the shape of the head, the only one that stands at a gate
 	counts  counts
 
+	reserved  *reservation
 	guarantee int64 // seats of the agent that it is guaranteed, as far as there are so many
 	kept      int64 // those of them that it does not hold
 
@@ -24,9 +25,9 @@ type queue struct {
 // counts is operations by where they stand.
 type counts struct{ pending, suspended, admitted, running int }
 
-// queueKey is the order between queues: seats kept, higher level, fewer seats for its weight, name.
+// queueKey is the order between queues: seats kept, higher level, reserved, fewer seats for its weight, name.
 type queueKey struct {
-	kept                 bool
+	kept, reserved       bool
 	level, seats, weight int64
 	name                 string
 }
@@ -37,6 +38,8 @@ func (k *queueKey) less(o *queueKey) bool {
 		return k.kept
 	case k.level != o.level:
 		return k.level > o.level
+	case k.reserved != o.reserved:
+		return k.reserved
 	case lessRatio(k.seats, k.weight, o.seats, o.weight):
 		return true
 	case lessRatio(o.seats, o.weight, k.seats, k.weight):
@@ -80,7 +83,7 @@ func (l *Ledger) queueNamed(name string) *queue {
 		q = &queue{
 			limitNode: unlimited(Queue, name),
 			shapes:    map[*shape]struct{}{},
-			parks:     map[*gate]*park{},
+			parks:     map[parkKey]*park{},
 			line:      tree[*shape]{less: shapeBefore},
 		}
 		l.queues[name] = q
@@ -126,6 +129,7 @@ func (l *Ledger) SetQueue(name string, c QueueConfig) {
 	if q.exists && sameConfig(q.config, c) {
 		return
 	}
+	l.endReservation(q)
 	l.leaveLevel(q)
 	if a := l.agentNamed(c.Agent); a != q.agent {
 		l.changeAgent(q, a)
@@ -166,6 +170,7 @@ func (l *Ledger) DeleteQueue(name string) {
 	if q == nil || !q.exists {
 		return
 	}
+	l.endReservation(q)
 	l.leaveLevel(q)
 	q.exists = false
 	q.config = QueueConfig{Agent: q.config.Agent}

@@ -22,6 +22,9 @@ type shapeKey struct {
 	vec     *vector // nil: of a gang
 	seated  bool
 	gang    *operation
+
+	backfill bool
+	only     *pod // that room is reserved for
 }
 
 func keyOf(p *pod) shapeKey {
@@ -29,6 +32,11 @@ func keyOf(p *pod) shapeKey {
 	key := shapeKey{queue: p.op.queue, project: p.project, vec: p.vec, seated: at.seated}
 	if at.missing > 0 {
 		key.vec, key.gang = nil, p.op
+		return key
+	}
+	key.backfill = p.backfill
+	if r := p.op.queue.reserved; r != nil && r.pod == p {
+		key.only = p
 	}
 	return key
 }
@@ -74,11 +82,11 @@ func (l *Ledger) refusal(s *shape) *gate {
 		if n.bounds == nil {
 			continue
 		}
-		if !s.seated && n.freeSeats(s.queue) < 1 {
+		if !s.seated && n.freeSeats(s.queue) < plus(1, n.held(seats, s)) {
 			return l.gateOf(n, seats)
 		}
 		for _, want := range s.ask.needs {
-			if n.free(want.dim) < want.amount {
+			if n.free(want.dim) < plus(want.amount, n.held(want.dim, s)) {
 				return l.gateOf(n, want.dim)
 			}
 		}
@@ -120,6 +128,9 @@ func (l *Ledger) joinShape(p *pod) {
 // leaveShape takes a pod out of its shape, and the shape away with its last pod.
 func (l *Ledger) leaveShape(p *pod) {
 	s := p.shape
+	if r := s.reservation(); r != nil && r.pod == p {
+		l.unreserve(s.queue)
+	}
 	p.shape = nil
 	if s.gang != nil {
 		l.hide(s)
@@ -223,6 +234,7 @@ func (l *Ledger) hide(s *shape) {
 	}
 	if s.park != nil {
 		l.leave(s)
+		l.retire(s)
 	}
 }
 
@@ -241,6 +253,7 @@ func (l *Ledger) exposeHead(q *queue) {
 	}
 	if q.exposed != nil && q.exposed.inLine && q.exposed.park != nil {
 		l.leave(q.exposed)
+		l.retire(q.exposed)
 	}
 	q.exposed = head
 	if head != nil && head.park == nil {

@@ -1,5 +1,7 @@
 package ledger
 
+import "slices"
+
 func (l *Ledger) projectNamed(name string) *project {
 	p := l.projects[name]
 	if p == nil {
@@ -81,6 +83,11 @@ func (l *Ledger) setOrganization(p *project, to *organization) {
 	from := p.organization
 	if from == to {
 		return
+	}
+	for _, r := range slices.Clone(l.reservations) {
+		if r.pod.project == p {
+			l.endReservation(r.pod.op.queue)
+		}
 	}
 	// Shapes must not stay at the gates of the organization they leave.
 	for s := range p.shapes {

@@ -65,6 +65,9 @@ type Pod struct {
 	// Gang is how many pods of the operation are admitted together or not at all. 0 or 1: no gang.
 	// Where the pods of an operation differ, the largest counts.
 	Gang int
+	// Backfill says that the pod ends in time: room that is held for others does not hold it up. A
+	// gang has no such pods.
+	Backfill bool
 }
 
 // State is where a pod stands.
