@@ -182,8 +182,16 @@ func (l *Ledger) Members(uid string) []Member {
 	if known == nil {
 		return nil
 	}
+	var members []Member
+	for _, p := range known.op.inOrder() {
+		members = append(members, Member{p.uid, p.state})
+	}
+	return members
+}
+
+func (o *operation) inOrder() []*pod {
 	var pods []*pod
-	for p := known.op.members; p != nil; p = p.following {
+	for p := o.members; p != nil; p = p.following {
 		pods = append(pods, p)
 	}
 	slices.SortFunc(pods, func(a, b *pod) int {
@@ -192,9 +200,5 @@ func (l *Ledger) Members(uid string) []Member {
 		}
 		return 1
 	})
-	members := make([]Member, len(pods))
-	for i, p := range pods {
-		members[i] = Member{p.uid, p.state}
-	}
-	return members
+	return pods
 }

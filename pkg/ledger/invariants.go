@@ -86,6 +86,11 @@ func (c *checker) pods() {
 		n := c.counts[op.queue]
 		switch {
 		case op.holders() > 0:
+			linked := false
+			for o := op.queue.seated; o != nil; o = o.nextSeated {
+				linked = linked || o == op
+			}
+			c.want(linked, "operation %s is not among the seated ones of its queue", op.name)
 			c.charge(pathOf(op.queue, op.seatProject), seats, 1)
 			n.admitted++
 			if op.running > 0 {
@@ -201,7 +206,7 @@ func (c *checker) shapesAndGates() {
 		// What is held since it came here counts when it is next looked at.
 		c.want(s.link.need <= g.need(s), "a shape of queue %s needs %d at its gate, not %d", q.name, g.need(s), s.link.need)
 		if g.node != nil {
-			c.want(slices.Contains(pathSlice(s), g.node), "a shape of queue %s stands at %s %s, which is not on its path", q.name, g.node.kind, g.node.name)
+			c.want(slices.Contains(pathSlice(s.queue, s.project), g.node), "a shape of queue %s stands at %s %s, which is not on its path", q.name, g.node.kind, g.node.name)
 			c.want(g.need(s) > 0, "a shape of queue %s stands at a gate of which it needs nothing", q.name)
 		}
 	}
@@ -223,11 +228,6 @@ func (c *checker) shapesAndGates() {
 	}
 	c.want(standing == 0, "%d more shapes stand at gates than gates know", standing)
 	checkTree(c, "open gates", &c.open)
-}
-
-func pathSlice(s *shape) []*limitNode {
-	at := pathOf(s.queue, s.project)
-	return at[:]
 }
 
 // checkTree compares what a tree keeps of its subtrees with what it has.

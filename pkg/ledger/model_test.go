@@ -146,7 +146,7 @@ func (m *model) enter(p Pod) {
 }
 
 func samePod(a, b Pod) bool {
-	return sameCharge(a, b) && a.Priority == b.Priority && a.Created == b.Created && a.Backfill == b.Backfill && max(a.Gang, 1) == max(b.Gang, 1)
+	return sameCharge(a, b) && a.Priority == b.Priority && a.Created == b.Created && a.Backfill == b.Backfill && a.Unpreemptible == b.Unpreemptible && max(a.Gang, 1) == max(b.Gang, 1)
 }
 
 func sameCharge(a, b Pod) bool {

@@ -75,6 +75,11 @@ func pathOf(q *queue, p *project) path {
 	return at
 }
 
+func pathSlice(q *queue, p *project) []*limitNode {
+	at := pathOf(q, p)
+	return at[:]
+}
+
 // agent serves queues.
 type agent struct {
 	limitNode

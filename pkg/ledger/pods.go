@@ -15,8 +15,10 @@ type pod struct {
 	created  int64
 	gang     int32
 	backfill bool
-	waits    bool       // is in the line
-	link     node[*pod] // in the shape
+	// Is not to be evicted for others.
+	unpreemptible bool
+	waits         bool       // is in the line
+	link          node[*pod] // in the shape
 	// The other pods of its operation.
 	previous, following *pod
 }
@@ -36,9 +38,11 @@ type operation struct {
 	operationKey
 	members                             *pod // a list
 	waits, suspended, admitted, running int32
-	gang                                int32    // the largest that a pod asks for
-	askers                              int32    // how many pods ask for that
-	seatProject                         *project // whose seat it holds; nil: none or no seat
+	gang                                int32 // the largest that a pod asks for
+	askers                              int32 // how many pods ask for that
+	// The other operations of its queue that hold a seat.
+	previousSeated, nextSeated *operation
+	seatProject                *project // whose seat it holds; nil: none or no seat
 }
 
 type operationKey struct {
@@ -69,7 +73,7 @@ func (l *Ledger) Enter(given Pod) {
 	case p == nil:
 		l.add(given, Waiting)
 	case p.state.Holds():
-	case !l.matches(p, &given) || p.priority != given.Priority || p.created != given.Created || p.gang != given.gang() || p.backfill != given.Backfill:
+	case !l.matches(p, &given) || p.priority != given.Priority || p.created != given.Created || p.gang != given.gang() || p.backfill != given.Backfill || p.unpreemptible != given.Unpreemptible:
 		l.replace(p, given, Waiting)
 	}
 }
@@ -214,6 +218,8 @@ func (l *Ledger) add(given Pod, s State) {
 		created:  given.Created,
 		gang:     given.gang(),
 		backfill: given.Backfill,
+
+		unpreemptible: given.Unpreemptible,
 	}
 	p.link.item, p.link.weight = p, l.random()
 	l.pods[p.uid] = p
@@ -315,8 +321,31 @@ func (l *Ledger) chargeSeat(op *operation, sign int64) {
 			l.charge(n, seats, sign)
 		}
 	}
+	op.link(sign > 0)
 	l.rekey(op.queue)
 	l.keep(op.queue)
+}
+
+// link adds an operation to those of its queue that hold a seat, or takes it away.
+func (o *operation) link(seated bool) {
+	q := o.queue
+	if seated {
+		o.nextSeated = q.seated
+		if o.nextSeated != nil {
+			o.nextSeated.previousSeated = o
+		}
+		q.seated = o
+		return
+	}
+	if o.previousSeated == nil {
+		q.seated = o.nextSeated
+	} else {
+		o.previousSeated.nextSeated = o.nextSeated
+	}
+	if o.nextSeated != nil {
+		o.nextSeated.previousSeated = o.previousSeated
+	}
+	o.previousSeated, o.nextSeated = nil, nil
 }
 
 // setState moves a pod between the counts of its operation, and the operation between those of its

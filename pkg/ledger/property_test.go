@@ -45,7 +45,7 @@ func newWorld(t *rapid.T, mixed bool) *world {
 		w.setAgent(fmt.Sprintf("a%d", i), busyLimits(t))
 	}
 	for i := range 4 {
-		c := QueueConfig{Agent: drawName(t, "a", 2), Level: rapid.Int64Range(1, 2).Draw(t, "level"), Limits: busyLimits(t), Guaranteed: drawGuarantee(t)}
+		c := QueueConfig{Agent: drawName(t, "a", 2), Level: rapid.Int64Range(1, 2).Draw(t, "level"), Limits: busyLimits(t), Guaranteed: drawGuarantee(t), Preemption: LowerPriority}
 		w.setQueue(fmt.Sprintf("q%d", i), c)
 	}
 	for i := range 3 {
@@ -129,6 +129,7 @@ func (w *world) drawPod(t *rapid.T) Pod {
 		}
 		p.Gang = rapid.SampledFrom([]int{0, 0, 1, 2, 3, 4}).Draw(t, "gang")
 	}
+	p.Unpreemptible = rapid.IntRange(0, 5).Draw(t, "unpreemptible") == 0
 	p.Backfill = rapid.IntRange(0, 5).Draw(t, "backfill") == 0
 	if w.busy {
 		p.Requests["cpu"] = rapid.Int64Range(1, 8).Draw(t, "cpu")
@@ -164,6 +165,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			Strategy:   rapid.SampledFrom([]Strategy{BestEffortFIFO, BestEffortFIFO, StrictFIFO}).Draw(t, "strategy"),
 			Paused:     rapid.IntRange(0, 5).Draw(t, "paused") == 0,
 			Guaranteed: drawGuarantee(t),
+			Preemption: rapid.SampledFrom([]Preemption{Never, LowerPriority}).Draw(t, "preemption"),
 		}
 		w.setQueue(name, c)
 	}
@@ -228,6 +230,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			uid := drawUID(t)
 			require.Equal(t, m.reserve(uid), l.Reserve(uid), "reservation of %s", uid)
 		},
+		"victims": w.victims,
 		"unreserve": func(t *rapid.T) {
 			uid := drawUID(t)
 			l.Unreserve(uid)

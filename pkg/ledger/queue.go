@@ -15,6 +15,7 @@ type queue struct {
 	exposed *shape // StrictFIFO: the shape of the head, the only one that stands at a gate
 	counts  counts
 
+	seated    *operation // those that hold a seat: a list
 	reserved  *reservation
 	guarantee int64 // seats of the agent that it is guaranteed, as far as there are so many
 	kept      int64 // those of them that it does not hold
@@ -145,7 +146,7 @@ func (l *Ledger) SetQueue(name string, c QueueConfig) {
 
 func sameConfig(a, b QueueConfig) bool {
 	return a.Agent == b.Agent && a.Level == b.Level && a.Strategy == b.Strategy && a.Paused == b.Paused &&
-		a.Guaranteed == b.Guaranteed &&
+		a.Guaranteed == b.Guaranteed && a.Preemption == b.Preemption &&
 		a.Limits.equal(b.Limits)
 }
 

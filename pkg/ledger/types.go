@@ -41,6 +41,15 @@ const (
 	StrictFIFO
 )
 
+// Preemption says whether operations are evicted for those of a queue.
+type Preemption uint8
+
+// The kinds of preemption: of none, or of operations of lower levels at limits that are shared.
+const (
+	Never Preemption = iota
+	LowerPriority
+)
+
 // QueueConfig is what a queue is told to do.
 type QueueConfig struct {
 	Agent    string
@@ -51,6 +60,7 @@ type QueueConfig struct {
 	// Guaranteed is how many seats of the agent are kept for this queue: other queues do not take
 	// them, even while it does not want them. 0 or less: none.
 	Guaranteed int64
+	Preemption Preemption
 }
 
 // Pod is one pod that waits or holds room.
@@ -68,6 +78,8 @@ type Pod struct {
 	// Backfill says that the pod ends in time: room that is held for others does not hold it up. A
 	// gang has no such pods.
 	Backfill bool
+	// Unpreemptible says that the pod's operation is not evicted for others while the pod holds room.
+	Unpreemptible bool
 }
 
 // State is where a pod stands.
