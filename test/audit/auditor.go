@@ -36,6 +36,8 @@ type Auditor struct {
 	shapes     map[shapeKey]*shape
 	edited     map[string]time.Time // queue -> when what it does was last changed
 	lastBound  map[string]time.Time // queue -> when a pod of it was last bound
+	divided    map[string]time.Time // agent -> when the guarantees of its queues were last changed
+	shut       map[nodeKey]bool     // limits whose budget is used up
 	suspicions []suspicion          // oldest first
 	lastStuck  time.Time
 	stats      stats
@@ -51,6 +53,8 @@ func New(config Config) *Auditor {
 		shapes:    map[shapeKey]*shape{},
 		edited:    map[string]time.Time{},
 		lastBound: map[string]time.Time{},
+		divided:   map[string]time.Time{},
+		shut:      map[nodeKey]bool{},
 		stats:     newStats(),
 	}
 }
@@ -58,6 +62,7 @@ func New(config Config) *Auditor {
 // Observe takes the next event and returns the violations that it proves.
 func (a *Auditor) Observe(e Event) []Violation {
 	var found []Violation
+	a.reopen(e.Time)
 	switch o := e.Object.(type) {
 	case *corev1.Pod:
 		found = a.observePod(e.Time, o, e.Deleted)
@@ -116,6 +121,7 @@ func (a *Auditor) place(p *corev1.Pod) *podRecord {
 	r := recordOf(p)
 	r.queue, r.project = a.world.place(p)
 	r.op = operationOf(p, r.queue)
+	a.world.price(r)
 	a.pods[p.UID] = r
 	return r
 }
@@ -131,13 +137,19 @@ func (a *Auditor) wait(now time.Time, p *corev1.Pod, old *podRecord) {
 		a.leave(old)
 		return
 	}
-	key := shapeKey{r.namespace, r.queue, r.project, requestsKey(r.requests)}
+	key := r.shapeKey()
 	if old != nil && old.shape != nil && old.shape.key == key {
 		r.shape, r.since = old.shape, old.since
 		r.shape.pods[r.uid] = r
 		return
 	}
 	a.leave(old)
+	a.enter(now, r)
+}
+
+// enter puts a pod among those that wait for admission.
+func (a *Auditor) enter(now time.Time, r *podRecord) {
+	key := r.shapeKey()
 	s := a.shapes[key]
 	if s == nil {
 		s = &shape{key: key, requests: r.requests, pods: map[types.UID]*podRecord{}}
@@ -172,6 +184,7 @@ func (a *Auditor) bind(now time.Time, p *corev1.Pod, old *podRecord) {
 	a.lastBound[r.queue] = now
 	a.suspectOverLimit(now, r, newSeat)
 	if newSeat {
+		a.suspectKept(now, r)
 		a.suspectOrder(now, r)
 	}
 }

@@ -32,6 +32,11 @@ type node struct {
 	history *history
 	ops     map[opKey]int
 	sums    map[string]resource.Quantity
+
+	limits    bounds                 // while no budget is used up
+	budgeted  bool                   // it has a budget
+	shutUntil time.Time              // its budget is used up until then
+	outdated  *v1alpha1.BudgetStatus // speaks of a budget before an edit
 }
 
 func newNode(absent bounds) *node {
@@ -63,10 +68,10 @@ func (n *node) seatsWith(more int) resource.Quantity {
 	return *resource.NewQuantity(int64(len(n.ops)+more), resource.DecimalSI)
 }
 
-// hasSeat reports room for one more operation.
-func (n *node) hasSeat() bool {
+// hasSeat reports room for one more operation beside the seats kept for others.
+func (n *node) hasSeat(kept int64) bool {
 	bound, bounded := n.history.current()[operations]
-	want := n.seatsWith(1)
+	want := n.seatsWith(1 + int(kept))
 	return !bounded || want.Cmp(bound) <= 0
 }
 
@@ -108,6 +113,9 @@ func limitsOf(concurrency *int32, quota *v1alpha1.Quota) bounds {
 			if q.Sign() >= 0 {
 				b[string(name)] = q
 			}
+		}
+		if quota.Cost != nil && quota.Cost.Sign() >= 0 {
+			b[costPerHour] = *quota.Cost
 		}
 	}
 	return b

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	kresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-helpers/resource"
@@ -32,7 +33,9 @@ type podRecord struct {
 	queue     string
 	project   string
 	op        opKey
-	requests  corev1.ResourceList
+	resources corev1.ResourceList
+	declared  *kresource.Quantity // what it says it costs per hour
+	requests  corev1.ResourceList // the resources and their cost
 	priority  int32
 	created   time.Time
 	phase     phase
@@ -90,8 +93,11 @@ func recordOf(p *corev1.Pod) *podRecord {
 		namespace: p.Namespace,
 		node:      p.Spec.NodeName,
 		created:   p.CreationTimestamp.Time,
-		requests:  resource.PodRequests(p, resource.PodResourcesOptions{}),
+		resources: resource.PodRequests(p, resource.PodResourcesOptions{}),
 		phase:     phaseOf(p),
+	}
+	if q, declared, readable := declaredCost(p); declared && readable {
+		r.declared = &q
 	}
 	if p.Spec.Priority != nil {
 		r.priority = *p.Spec.Priority
@@ -115,6 +121,10 @@ func requestsKey(requests corev1.ResourceList) string {
 		fmt.Fprintf(&b, "%s=%s,", d, q.String())
 	}
 	return b.String()
+}
+
+func (r *podRecord) shapeKey() shapeKey {
+	return shapeKey{r.namespace, r.queue, r.project, requestsKey(r.requests)}
 }
 
 // before is the order in which a queue serves what waits.

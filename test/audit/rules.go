@@ -16,27 +16,24 @@ func (a *Auditor) suspectOverLimit(now time.Time, r *podRecord, newSeat bool) {
 	for _, k := range a.world.path(r.queue, r.project) {
 		n := a.node(k)
 		if newSeat {
-			a.suspect(now, r, k, operations, n.seatsWith(0), "")
+			a.suspect(now, r, k, operations, n.seatsWith(0), OverLimit, "")
 		}
 		for _, d := range dimensions(r.requests) {
-			a.suspect(now, r, k, d, n.sums[d], "")
+			a.suspect(now, r, k, d, n.sums[d], OverLimit, "")
 		}
 	}
 }
 
 // suspect keeps a sum above the bound of the moment until the edits around it are known. For the
-// rule LevelOrder the sum includes the seat that the operation named by ahead should have had.
-func (a *Auditor) suspect(now time.Time, r *podRecord, k nodeKey, dimension string, value resource.Quantity, ahead string) {
+// rule LevelOrder the sum includes the seat that another operation should have had, for KeptSeat
+// the seats that are kept.
+func (a *Auditor) suspect(now time.Time, r *podRecord, k nodeKey, dimension string, value resource.Quantity, rule Rule, message string) {
 	limit, bounded := a.node(k).history.current()[dimension]
 	if !bounded || value.Cmp(limit) <= 0 {
 		return
 	}
-	s := suspicion{node: k, dimension: dimension, value: value.DeepCopy(), at: now,
-		violation: Violation{Time: now, Rule: OverLimit, Pod: r.name, Queue: r.queue}}
-	if ahead != "" {
-		s.violation.Rule, s.violation.Message = LevelOrder, ahead
-	}
-	a.suspicions = append(a.suspicions, s)
+	a.suspicions = append(a.suspicions, suspicion{node: k, dimension: dimension, value: value.DeepCopy(), at: now,
+		violation: Violation{Time: now, Rule: rule, Pod: r.name, Queue: r.queue, Message: message}})
 }
 
 // settle decides the suspicions that no later edit can explain any more.
@@ -64,30 +61,39 @@ func (a *Auditor) settle(now time.Time) []Violation {
 // suspectOrder looks for an operation of a higher level of the same agent that waited with room
 // everywhere but for the seat that this operation took. It counts only when that seat was the last:
 // an operation that is admitted but has no node yet holds a seat unseen, so while seats are left
-// nobody outside can say that it was passed over.
+// nobody outside can say that it was passed over. A seat that is kept for a queue is left to it alone:
+// a queue that holds no more than its guarantee passes over nobody.
 func (a *Auditor) suspectOrder(now time.Time, r *podRecord) {
 	q := a.world.queues[r.queue]
-	if q == nil || now.Sub(a.edited[r.queue]) <= a.config.OrderGrace {
+	if q == nil || now.Sub(a.edited[r.queue]) <= a.config.OrderGrace || now.Sub(a.divided[q.Spec.Agent]) <= a.config.OrderGrace {
+		return
+	}
+	if a.held(r.queue) <= a.guarantees(q.Spec.Agent)[r.queue] {
 		return
 	}
 	agent := nodeKey{agentKind, q.Spec.Agent}
-	seats := a.node(agent).seatsWith(1)
+	seats := a.node(agent).seatsWith(1 + int(a.kept(q.Spec.Agent, "")))
 	if limit, bounded := a.node(agent).history.current()[operations]; !bounded || seats.Cmp(limit) <= 0 {
 		return
 	}
 	if w := a.passedOver(now, q); w != nil {
-		a.suspect(now, r, agent, operations, seats, fmt.Sprintf(
+		a.suspect(now, r, agent, operations, seats, LevelOrder, fmt.Sprintf(
 			"took the last of the seats of %s at level %s while pod %s of queue %s at level %s had waited with room for %s",
 			agent, levelName(q), w.name, w.queue, levelName(a.world.queues[w.queue]), now.Sub(w.roomSince(w.shape.butAgent)).Round(time.Millisecond)))
 	}
 }
 
-// passedOver finds the operation that has waited longest, beyond the grace, in a higher level.
+// passedOver finds the operation that has waited longest, beyond the grace, in a higher level and
+// without a seat kept for it.
 func (a *Auditor) passedOver(now time.Time, q *v1alpha1.Queue) *podRecord {
 	var longest *podRecord
+	guarantees := a.guarantees(q.Spec.Agent)
 	for _, s := range a.shapes {
 		other := a.world.queues[s.key.queue]
 		if other == nil || other.Spec.Agent != q.Spec.Agent || level(other) <= level(q) || s.butAgent.IsZero() {
+			continue
+		}
+		if a.held(other.Name) < guarantees[other.Name] || a.budgeted(s.key.queue, s.key.project) {
 			continue
 		}
 		for _, w := range s.pods {
@@ -215,9 +221,9 @@ func (a *Auditor) refresh(now time.Time, s *shape) {
 		n := a.node(k)
 		amounts = amounts && n.hasAmounts(s.requests)
 		if k.kind == agentKind {
-			agentSeat = n.hasSeat()
+			agentSeat = n.hasSeat(a.kept(k.name, s.key.queue))
 		} else {
-			seats = seats && n.hasSeat()
+			seats = seats && n.hasSeat(0)
 		}
 	}
 	stamp(&s.amounts, now, amounts)

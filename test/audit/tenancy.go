@@ -21,6 +21,7 @@ type world struct {
 	projects      map[string]*v1alpha1.Project
 	organizations map[string]*v1alpha1.Organization
 	namespaces    map[string]labels.Set
+	guaranteed    map[string][]*v1alpha1.Queue // agent -> queues that are guaranteed seats of it, first served first
 }
 
 func newWorld() world {
@@ -30,6 +31,7 @@ func newWorld() world {
 		projects:      map[string]*v1alpha1.Project{},
 		organizations: map[string]*v1alpha1.Organization{},
 		namespaces:    map[string]labels.Set{},
+		guaranteed:    map[string][]*v1alpha1.Queue{},
 	}
 }
 
@@ -39,8 +41,11 @@ func said(o metav1.Object, key string) string {
 }
 
 // refused reports a pod that says something no queue can take: a label and an annotation that
-// differ, or a queue of another agent.
+// differ, a cost that is none, or a queue of another agent.
 func (w *world) refused(o metav1.Object) bool {
+	if _, _, readable := declaredCost(o); !readable {
+		return true
+	}
 	labels, annotations := o.GetLabels(), o.GetAnnotations()
 	if l, a := labels[v1alpha1.ProjectLabel], annotations[v1alpha1.ProjectLabel]; l != "" && a != "" && l != a {
 		return true

@@ -13,6 +13,8 @@ const (
 	OverLimit Rule = "over-limit"
 	// LevelOrder: a pod took the last seat of its agent while an operation of a higher level waited for it.
 	LevelOrder Rule = "level-order"
+	// KeptSeat: a pod took a seat of its agent that is kept for a queue that is guaranteed it.
+	KeptSeat Rule = "kept-seat"
 	// Stuck: an operation waits although every limit on its path has room.
 	Stuck Rule = "stuck"
 	// Rebound: a bound pod changed its node.
