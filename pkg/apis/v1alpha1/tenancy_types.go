@@ -41,7 +41,7 @@ type TenantStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,shortName=org,categories=queueyard
+// +kubebuilder:resource:scope=Cluster,shortName=org;orgs,categories=queueyard
 // +kubebuilder:printcolumn:name="Default Queue",type=string,JSONPath=`.spec.defaultQueue`
 // +kubebuilder:printcolumn:name="Concurrency",type=integer,JSONPath=`.spec.concurrency`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
