@@ -117,13 +117,13 @@ func (r *Room) account(now time.Time) {
 
 // publish has the status writer write an account if it says something new.
 func (r *Room) publish(key accountKey, a *account) {
-	spent := cost.Format(a.meter.Spent)
-	if a.published.Spent == spent && a.published.WindowStart.Time.Equal(a.start) && a.published.WindowEnd.Time.Equal(a.end) {
+	spent, left := cost.Format(a.meter.Spent), cost.Format(max(0, cost.Of(a.budget.Amount)-a.meter.Spent))
+	if a.published.Spent == spent && a.published.Left == left && a.published.WindowStart.Time.Equal(a.start) && a.published.WindowEnd.Time.Equal(a.end) {
 		return
 	}
 	a.published = v1alpha1.BudgetStatus{
 		WindowStart: metav1.NewTime(a.start), WindowEnd: metav1.NewTime(a.end),
-		Spent: spent, Left: cost.Format(max(0, cost.Of(a.budget.Amount)-a.meter.Spent)),
+		Spent: spent, Left: left,
 		AccountedUntil: metav1.NewTime(a.until.Truncate(time.Second)), // as the API keeps it
 	}
 	switch key.kind {

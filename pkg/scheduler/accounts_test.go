@@ -123,6 +123,19 @@ func TestRaisedBudgetOpensAtOnce(t *testing.T) {
 	require.Equal(t, []string{"a"}, w.active())
 }
 
+func TestStatusSaysWhatIsLeftOfAnEditedBudget(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.room.countOn(nil, w.clock.Now())
+	for _, amount := range []string{"1.00", "5.00", "3.00"} {
+		w.queue("q", 1, budget(amount, "day"))
+		w.settle()
+		w.clock.Step(accountingInterval)
+		w.room.account(w.clock.Now())
+		w.written(t)
+		require.Equal(t, amount, w.room.directory.queues["q"].Status.Budget.Left, "nothing is spent")
+	}
+}
+
 // A leader that died is followed by one that reads the status and what ran since.
 func TestAccountsSurviveARestart(t *testing.T) {
 	begin := func(status *v1alpha1.BudgetStatus) *world {
