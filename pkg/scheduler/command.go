@@ -28,6 +28,8 @@ import (
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	kubescheduler "k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/utils/clock"
+	_ "sigs.k8s.io/scheduler-plugins/apis/config/scheme" // the arguments of Coscheduling
+	"sigs.k8s.io/scheduler-plugins/pkg/coscheduling"
 
 	"github.com/queueyard/queueyard/pkg/ledger"
 	_ "github.com/queueyard/queueyard/pkg/scheduler/config/scheme" // the plugins' arguments
@@ -85,7 +87,8 @@ func run(opts *options.Options) error {
 	room := newRoom(clock.RealClock{})
 	completed, sched, err := app.Setup(ctx, opts,
 		app.WithPlugin(QueueOrderName, room.newQueueOrder),
-		app.WithPlugin(QueueGateName, room.newQueueGate))
+		app.WithPlugin(QueueGateName, room.newQueueGate),
+		app.WithPlugin(coscheduling.Name, newGangPlacement))
 	if err != nil {
 		return err
 	}
@@ -127,7 +130,11 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 	if err != nil {
 		return fmt.Errorf("making a client for queueyard.io: %w", err)
 	}
-	ours := newInformerSet(client)
+	groups, err := newPodGroupClient(cc.KubeConfig)
+	if err != nil {
+		return fmt.Errorf("making a client for PodGroups: %w", err)
+	}
+	ours := newInformerSet(client, groups)
 	synced, err := r.watch(cc.InformerFactory, ours)
 	if err != nil {
 		return fmt.Errorf("watching pods and queues: %w", err)

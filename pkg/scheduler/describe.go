@@ -58,7 +58,7 @@ func (r *Room) claimed(pod *v1.Pod) tenancy.Assignment {
 }
 
 // describe is a pod in the words of the ledger.
-func (r *Room) describe(pod *v1.Pod, a tenancy.Assignment) ledger.Pod {
+func (r *Room) describe(pod *v1.Pod, a tenancy.Assignment, g gang) ledger.Pod {
 	list := requestsOf(pod)
 	requests := amounts(list)
 	if rate := r.rateOf(pod, a.Queue, list); rate > 0 {
@@ -69,18 +69,22 @@ func (r *Room) describe(pod *v1.Pod, a tenancy.Assignment) ledger.Pod {
 	}
 	return ledger.Pod{
 		UID:       string(pod.UID),
-		Operation: operationOf(pod),
+		Operation: operationOf(pod, g),
 		Queue:     a.Queue,
 		Project:   a.Project,
 		Priority:  int64(corev1helpers.PodPriority(pod)),
 		Created:   pod.CreationTimestamp.UnixNano(),
 		Requests:  requests,
+		Gang:      g.size,
 	}
 }
 
-// operationOf names the operation a pod belongs to: its controller's, else the pod itself. Labels
-// don't count: one label would turn a thousand pods into one seat.
-func operationOf(pod *v1.Pod) string {
+// operationOf names the operation a pod belongs to: its gang's, else its controller's, else the pod
+// itself. Other labels don't count: one label would turn a thousand pods into one seat.
+func operationOf(pod *v1.Pod, g gang) string {
+	if g.operation != "" {
+		return g.operation
+	}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		return pod.Namespace + "/" + string(owner.UID)
 	}

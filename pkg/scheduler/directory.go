@@ -3,6 +3,9 @@ package scheduler
 import (
 	"maps"
 
+	"k8s.io/apimachinery/pkg/types"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
+
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
@@ -14,6 +17,7 @@ type directory struct {
 	queues     map[string]*v1alpha1.Queue
 	agents     map[string]*v1alpha1.Agent
 	namespaces map[string]map[string]string // labels by name
+	podGroups  map[types.NamespacedName]*podgroups.PodGroup
 	claims     map[string][]*v1alpha1.Project
 }
 
@@ -23,6 +27,7 @@ func newDirectory() *directory {
 		queues:     map[string]*v1alpha1.Queue{},
 		agents:     map[string]*v1alpha1.Agent{},
 		namespaces: map[string]map[string]string{},
+		podGroups:  map[types.NamespacedName]*podgroups.PodGroup{},
 		claims:     map[string][]*v1alpha1.Project{},
 	}
 }

@@ -35,6 +35,7 @@ func (r *Room) watch(core informers.SharedInformerFactory, ours *informerSet) ([
 		func() error { return add(ours.agents, handle(r.agentSeen, r.agentGone)) },
 		func() error { return add(ours.projects, handle(r.projectSeen, r.projectGone)) },
 		func() error { return add(ours.organizations, handle(r.organizationSeen, r.organizationGone)) },
+		func() error { return add(ours.podGroups, handle(r.podGroupSeen, r.podGroupGone)) },
 	} {
 		if err := register(); err != nil {
 			return nil, err
@@ -94,14 +95,21 @@ func (r *Room) podGone(pod *v1.Pod) {
 }
 
 func (r *Room) gone(uid types.UID) {
+	e := r.entries[uid]
+	var crew []*entry
+	if e != nil {
+		crew = without(r.crew(e), e)
+	}
 	r.ledger.Remove(string(uid))
 	r.ranks.drop(uid)
-	if e := r.entries[uid]; e != nil {
+	if e != nil {
 		r.notIdle(e)
 		r.noRetry(e)
 		e.listed = false
+		r.freed = r.freed || e.bound()
 		r.drop(e)
 	}
+	r.disband(crew)
 	r.signal()
 }
 
@@ -116,10 +124,13 @@ func (r *Room) placed(e *entry) {
 		}
 		e.assignment = assignment
 	}
+	if e.gang.operation == "" {
+		e.gang, _ = r.directory.gangOf(e.pod) // after a restart its PodGroup may be seen later than the pod
+	}
 	if state != ledger.Running {
 		waitSeconds.WithLabelValues(e.assignment.Queue).Observe(r.clock.Since(e.pod.CreationTimestamp.Time).Seconds())
 	}
-	r.ledger.Charge(r.describe(e.pod, e.assignment))
+	r.ledger.Charge(r.describe(e.pod, e.assignment, e.gang))
 	e.refusal, e.committed = nil, false
 	r.ranks.drop(e.uid())
 	r.notIdle(e)
@@ -141,26 +152,32 @@ func (r *Room) waiting(e *entry) {
 		return
 	}
 	assignment, refusal := r.assign(e.pod)
+	var g gang
+	if refusal == nil {
+		g, refusal = r.directory.gangOf(e.pod)
+	}
 	e.refusal = refusal
 	if refusal != nil {
 		r.withdraw(e)
 		r.report(e)
 		return
 	}
-	moved := e.assignment.Queue != assignment.Queue || e.assignment.Project != assignment.Project
+	moved := e.assignment.Queue != assignment.Queue || e.assignment.Project != assignment.Project || e.gang != g
 	if moved && r.ranks.has(e.uid()) {
 		r.withdraw(e)
 	}
-	e.assignment = assignment
-	r.ledger.Enter(r.describe(e.pod, assignment))
+	e.assignment, e.gang = assignment, g
+	r.ledger.Enter(r.describe(e.pod, assignment, g))
 	r.report(e)
 }
 
 // withdraw takes a pod out of the line, and its room with it.
 func (r *Room) withdraw(e *entry) {
+	crew := without(r.crew(e), e)
 	r.ledger.Remove(string(e.uid()))
 	r.noRetry(e)
 	r.unadmit(e)
+	r.disband(crew)
 }
 
 // resolveStale asks anew which queue everything may have that waits where tenancy changed, and what

@@ -8,28 +8,40 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/pager"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
-// informerSet watches the objects of our API.
+// informerSet watches the objects of our API, and the PodGroups of gangs.
 type informerSet struct {
-	queues, agents, projects, organizations cache.SharedIndexInformer
+	queues, agents, projects, organizations, podGroups cache.SharedIndexInformer
 }
 
-// newRESTClient speaks to our API group. Its objects are few and small, so JSON will do.
+// newRESTClient speaks to our API group.
 func newRESTClient(base *rest.Config) (*rest.RESTClient, error) {
+	return newGroupClient(base, v1alpha1.GroupVersion, v1alpha1.AddToScheme)
+}
+
+// newPodGroupClient speaks to the API group of PodGroups.
+func newPodGroupClient(base *rest.Config) (*rest.RESTClient, error) {
+	return newGroupClient(base, podgroups.SchemeGroupVersion, podgroups.AddToScheme)
+}
+
+// newGroupClient speaks to one API group. The objects are few and small, so JSON will do.
+func newGroupClient(base *rest.Config, group schema.GroupVersion, addToScheme func(*runtime.Scheme) error) (*rest.RESTClient, error) {
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
+	if err := addToScheme(scheme); err != nil {
 		return nil, err
 	}
 	cfg := rest.CopyConfig(base)
-	cfg.GroupVersion = &v1alpha1.GroupVersion
+	cfg.GroupVersion = &group
 	cfg.APIPath = "/apis"
 	cfg.ContentType = runtime.ContentTypeJSON
 	cfg.AcceptContentTypes = runtime.ContentTypeJSON
@@ -37,21 +49,22 @@ func newRESTClient(base *rest.Config) (*rest.RESTClient, error) {
 	return rest.RESTClientFor(cfg)
 }
 
-func newInformerSet(client *rest.RESTClient) *informerSet {
-	informer := func(resource string, example runtime.Object) cache.SharedIndexInformer {
+func newInformerSet(client, groups *rest.RESTClient) *informerSet {
+	informer := func(client *rest.RESTClient, resource string, example runtime.Object) cache.SharedIndexInformer {
 		lw := cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything())
 		return cache.NewSharedIndexInformer(lw, example, 0, nil)
 	}
 	return &informerSet{
-		queues:        informer("queues", &v1alpha1.Queue{}),
-		agents:        informer("agents", &v1alpha1.Agent{}),
-		projects:      informer("projects", &v1alpha1.Project{}),
-		organizations: informer("organizations", &v1alpha1.Organization{}),
+		queues:        informer(client, "queues", &v1alpha1.Queue{}),
+		agents:        informer(client, "agents", &v1alpha1.Agent{}),
+		projects:      informer(client, "projects", &v1alpha1.Project{}),
+		organizations: informer(client, "organizations", &v1alpha1.Organization{}),
+		podGroups:     informer(groups, "podgroups", &podgroups.PodGroup{}),
 	}
 }
 
 func (s *informerSet) run(ctx context.Context) {
-	for _, informer := range []cache.SharedIndexInformer{s.queues, s.agents, s.projects, s.organizations} {
+	for _, informer := range []cache.SharedIndexInformer{s.queues, s.agents, s.projects, s.organizations, s.podGroups} {
 		go informer.RunWithContext(ctx)
 	}
 }

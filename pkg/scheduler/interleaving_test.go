@@ -16,7 +16,7 @@ import (
 )
 
 // Whatever the order in which the streams, the pump, scheduling cycles, failed binds, deletions and
-// relabelling reach the room: no queue is ever over its concurrency, and in the end everything runs.
+// relabelling reach the room, for pods and gangs: no queue is ever over its concurrency, and in the end everything runs.
 func TestAnyInterleaving(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -28,6 +28,7 @@ func TestAnyInterleaving(t *testing.T) {
 			w.queue(name, int32(bounds[name]))
 		}
 		created, moved := 0, false
+		var gangs []string
 		some := func(label string, of func(*v1.Pod) bool) (types.UID, bool) {
 			var uids []types.UID
 			for uid, pod := range w.pods {
@@ -55,6 +56,12 @@ func TestAnyInterleaving(t *testing.T) {
 			"create": func(t *rapid.T) {
 				created++
 				w.create(testPod(fmt.Sprint("pod", created), rapid.SampledFrom(queues).Draw(t, "queue")))
+			},
+			"gang": func(t *rapid.T) {
+				created++
+				name := fmt.Sprint("gang", created)
+				gangs = append(gangs, name)
+				w.gang(name, rapid.SampledFrom(queues).Draw(t, "queue"), int32(rapid.IntRange(2, 3).Draw(t, "members")))
 			},
 			"feed":    func(*rapid.T) { w.deliverFeed() },
 			"handler": func(*rapid.T) { w.deliverHandler() },
@@ -88,7 +95,7 @@ func TestAnyInterleaving(t *testing.T) {
 			}
 			for _, name := range queues {
 				if n := w.bound(name); !moved && n > bounds[name] {
-					t.Fatalf("queue %s: %d pods on nodes, concurrency %d", name, n, bounds[name])
+					t.Fatalf("queue %s: %d operations on nodes, concurrency %d", name, n, bounds[name])
 				}
 			}
 		}
@@ -99,6 +106,9 @@ func TestAnyInterleaving(t *testing.T) {
 			check()
 		}
 
+		for _, name := range gangs { // some have lost pods
+			w.room.podGroupSeen(testGroup(name, 1))
+		}
 		for step := 0; len(w.pods) > 0; step++ {
 			if step > 1000 {
 				t.Fatalf("stuck: %d pods left, %d of them in the room", len(w.pods), len(w.room.entries))

@@ -21,10 +21,12 @@ func (r *Room) commit(uid types.UID) error {
 	}
 	if err := r.ledger.Revalidate(string(uid)); err != nil {
 		// Out of the line until the cycle has handed it back, so that it is not admitted twice.
+		crew := r.crew(e)
 		r.ranks.drop(uid)
 		r.notIdle(e)
 		e.rejected = true
 		r.ledger.Suspend(string(uid), err.Error())
+		r.disband(crew)
 		r.signal()
 		return err
 	}
@@ -43,9 +45,15 @@ func (r *Room) uncommit(uid types.UID) {
 }
 
 // noFit is told of an admitted pod that no node fits: it gives its room back at once when others
-// wait for it, and later (pump, sweep) when they come or when admissionTimeout has passed.
+// wait for it, and later (pump, sweep) when they come or when admissionTimeout has passed. A gang gives
+// it back in any case, and is tried again as a whole.
 func (r *Room) noFit(e *entry) {
 	if e.committed || !r.ranks.has(e.uid()) {
+		return
+	}
+	if r.crew(e) != nil {
+		// Its pods would wake at different times and take nodes from each other's gangs.
+		r.giveBack(e)
 		return
 	}
 	if e.idleSince.IsZero() {
@@ -65,20 +73,39 @@ func (r *Room) notIdle(e *entry) {
 	}
 }
 
-// giveBack returns an admitted pod's room and keeps the pod out of the line for its back-off.
+// giveBack returns an admitted pod's room and keeps the pod out of the line for its back-off. A gang
+// that forms goes with it: all that can, in one back-off.
 func (r *Room) giveBack(e *entry) {
-	r.unadmit(e)
-	r.noRetry(e)
-	e.attempts++
-	backoff := r.args.InitialBackoff.Duration
-	for i := 1; i < e.attempts && backoff < r.args.MaxBackoff.Duration; i++ {
-		backoff *= 2
+	crew := r.crew(e)
+	until := longestBackoff(crew)
+	if until == nil {
+		e.attempts++
+		e.retryAt = r.clock.Now().Add(r.backoff(e.attempts))
+		until = e
 	}
-	e.retryAt = r.clock.Now().Add(min(backoff, r.args.MaxBackoff.Duration))
-	heap.Push(&r.retries, e)
-	r.ledger.Suspend(string(e.uid()), "")
+	attempts, retryAt := until.attempts, until.retryAt
+	leaving := r.takeable(crew)
+	if crew == nil {
+		leaving = []*entry{e}
+	}
+	for _, e := range leaving {
+		r.unadmit(e)
+		r.noRetry(e)
+		e.attempts, e.retryAt = attempts, retryAt
+		heap.Push(&r.retries, e)
+		r.ledger.Suspend(string(e.uid()), "")
+	}
 	noFitReturns.Inc()
 	r.signal()
+}
+
+// backoff is how long a pod stays out of the line after so many attempts.
+func (r *Room) backoff(attempts int) time.Duration {
+	backoff := r.args.InitialBackoff.Duration
+	for i := 1; i < attempts && backoff < r.args.MaxBackoff.Duration; i++ {
+		backoff *= 2
+	}
+	return min(backoff, r.args.MaxBackoff.Duration)
 }
 
 // unadmit takes the rank of a pod away and the pod out of the scheduler's queue.
@@ -109,6 +136,9 @@ func (r *Room) resumeDue(now time.Time) {
 func (r *Room) resume(e *entry) {
 	r.noRetry(e)
 	r.ledger.Resume(string(e.uid()))
+	if e.listed && !e.bound() {
+		r.waiting(e) // its queue or its gang may have changed while it could not be moved
+	}
 }
 
 // noRetry forgets a pod's back-off.

@@ -6,6 +6,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+
+	"github.com/queueyard/queueyard/pkg/ledger"
 )
 
 // pumpBatch is how many pods one hold of the lock admits, so that handlers and Permit are never
@@ -45,6 +47,7 @@ func (r *Room) pumpOnce(ctx context.Context) (more bool, next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.clock.Now()
+	r.hastenGangs(now)
 	r.resumeDue(now)
 	r.resolveStale()
 	batch := r.ledger.Admit(pumpBatch)
@@ -57,12 +60,35 @@ func (r *Room) pumpOnce(ctx context.Context) (more bool, next time.Duration) {
 			r.ledger.Remove(a.UID)
 			continue
 		}
-		r.ranks.put(uid, rank{level: a.Level, priority: a.Priority})
+		r.ranks.put(uid, r.rankOf(a, e, now))
 		r.letIn(ctx, e)
 		admissions.WithLabelValues(e.assignment.Queue).Inc()
 	}
 	reclaimed := r.reclaimIdle(now)
-	return len(batch) == pumpBatch || reclaimed, r.nextDue(now)
+	return len(batch) >= pumpBatch || reclaimed, r.nextDue(now)
+}
+
+// rankOf is the rank of a pod that is admitted now. Those of a gang that are admitted together share
+// the rank of the first of them.
+func (r *Room) rankOf(a ledger.Admission, e *entry, now time.Time) rank {
+	if e.gang.size > 1 && e.gang == r.admitting.gang && a.Level == r.admitting.rank.level && now.Equal(r.admitting.at) {
+		return r.admitting.rank
+	}
+	if !now.After(r.admitting.rank.admitted) {
+		r.admitting.rank.admitted = r.admitting.rank.admitted.Add(1)
+	} else {
+		r.admitting.rank.admitted = now
+	}
+	r.admitting.rank.level, r.admitting.rank.priority = a.Level, a.Priority
+	r.admitting.gang, r.admitting.at = e.gang, now
+	return r.admitting.rank
+}
+
+// admitting is the last admission.
+type admitting struct {
+	rank rank
+	gang gang
+	at   time.Time
 }
 
 // nextDue is how long until a back-off ends or an idle pod's time is up.
@@ -70,6 +96,9 @@ func (r *Room) nextDue(now time.Time) time.Duration {
 	next := sweepPeriod
 	if len(r.retries) > 0 {
 		next = min(next, r.retries[0].retryAt.Sub(now))
+	}
+	if r.freed && len(r.retries) > 0 {
+		next = min(next, r.hastened.Add(r.args.InitialBackoff.Duration).Sub(now))
 	}
 	for _, e := range r.idle {
 		next = min(next, e.idleSince.Add(r.args.AdmissionTimeout.Duration).Sub(now))

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
@@ -15,6 +16,9 @@ import (
 type rank struct {
 	level    int64
 	priority int64
+	// admitted is when, and differs between operations that were admitted one after the other; all
+	// pods of a gang that were admitted together have one.
+	admitted time.Time
 }
 
 // ranks holds the rank of every admitted pod that is not bound yet. It is read from under the
@@ -30,16 +34,17 @@ func (r *ranks) has(uid types.UID) bool {
 }
 
 // of is the rank of a pod in the scheduler's queue. A pod that is not ours ranks as the stock
-// scheduler ranks it, on the highest level: the level of the default queue.
+// scheduler ranks it, on the highest level, the level of the default queue, and by its time there.
 func (r *ranks) of(info fwk.QueuedPodInfo) rank {
 	pod := info.GetPodInfo().GetPod()
 	if k, ok := r.m.Load(pod.UID); ok {
 		return k.(rank)
 	}
-	return rank{level: ledger.HighestLevel, priority: int64(corev1helpers.PodPriority(pod))}
+	return rank{level: ledger.HighestLevel, priority: int64(corev1helpers.PodPriority(pod)), admitted: info.GetTimestamp()}
 }
 
-// less orders the scheduler's queue: level, priority, time, UID.
+// less orders the scheduler's queue: level, priority, time, UID. So a gang's pods follow one another,
+// and of two gangs that need the same nodes the first is placed before the second is tried.
 func (r *ranks) less(a, b fwk.QueuedPodInfo) bool {
 	ka, kb := r.of(a), r.of(b)
 	switch {
@@ -47,8 +52,8 @@ func (r *ranks) less(a, b fwk.QueuedPodInfo) bool {
 		return ka.level > kb.level
 	case ka.priority != kb.priority:
 		return ka.priority > kb.priority
-	case !a.GetTimestamp().Equal(b.GetTimestamp()):
-		return a.GetTimestamp().Before(b.GetTimestamp())
+	case !ka.admitted.Equal(kb.admitted):
+		return ka.admitted.Before(kb.admitted)
 	}
 	return a.GetPodInfo().GetPod().UID < b.GetPodInfo().GetPod().UID
 }

@@ -46,6 +46,9 @@ type Room struct {
 	retries   retryHeap
 	reports   reportLine
 	stale     staleness
+	admitting admitting
+	freed     bool      // a pod has left a node since gangs were last hastened
+	hastened  time.Time // when that was
 	changes   changes
 	accounts  map[accountKey]*account
 	leading   bool // the accounts here, not those in statuses, are the truth
@@ -64,6 +67,7 @@ type entry struct {
 
 	entered    time.Time // first seen waiting
 	assignment tenancy.Assignment
+	gang       gang
 	refusal    *tenancy.Refusal
 	idleSince  time.Time
 	attempts   int

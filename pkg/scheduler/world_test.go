@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
 	testingclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/scheduler/config"
@@ -230,14 +232,15 @@ func (w *world) retryAll() {
 	w.room.Activate(klog.Background(), again)
 }
 
-// bound counts the pods of a queue on nodes, as the API has them.
-func (w *world) bound(queue string) (n int) {
+// bound counts the operations of a queue on nodes, as the API has them.
+func (w *world) bound(queue string) int {
+	operations := sets.New[string]()
 	for _, pod := range w.pods {
 		if pod.Spec.NodeName != "" && pod.Labels[v1alpha1.QueueLabel] == queue {
-			n++
+			operations.Insert(cmp.Or(pod.Labels[podgroups.PodGroupLabel], pod.Name))
 		}
 	}
-	return n
+	return operations.Len()
 }
 
 // active names the pods in the scheduler's own active queue.

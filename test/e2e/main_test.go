@@ -16,6 +16,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/sandbox"
@@ -107,7 +108,7 @@ func connect() (err error) {
 	}
 	shared.config.QPS = -1
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), podgroups.AddToScheme(scheme)); err != nil {
 		return err
 	}
 	if shared.objects, err = client.New(shared.config, client.Options{Scheme: scheme}); err != nil {
