@@ -34,6 +34,9 @@ func (d *directory) gangOf(pod *v1.Pod) (gang, *tenancy.Refusal) {
 		return gang{}, nil
 	}
 	if pg := d.podGroups[types.NamespacedName{Namespace: pod.Namespace, Name: name}]; pg != nil {
+		if pg.Spec.MinMember < 2 {
+			return gang{}, nil // nothing to keep together: else it would put any number of pods on one seat
+		}
 		return gang{pod.Namespace + "/podgroup " + string(pg.UID), int(pg.Spec.MinMember)}, nil
 	}
 	return gang{}, &tenancy.Refusal{Reason: reasonPodGroupNotFound, Message: fmt.Sprintf(
