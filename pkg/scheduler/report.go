@@ -121,14 +121,23 @@ func (r *Room) verdict(e *entry) (reason, message string) {
 		if e.retryAt.After(r.clock.Now()) {
 			message += " at " + e.retryAt.UTC().Format(time.RFC3339)
 		}
-		for _, c := range e.pod.Status.Conditions {
-			if c.Type == v1.PodScheduled && c.Message != "" {
-				message += ": " + c.Message
-			}
+		return v1.PodReasonUnschedulable, message + schedulersReason(e.pod)
+	case ledger.Admitted:
+		if !e.idleSince.IsZero() {
+			return v1.PodReasonUnschedulable, "no node fits it; it keeps its room while nobody else waits for it" + schedulersReason(e.pod)
 		}
-		return v1.PodReasonUnschedulable, message
 	}
 	return "", ""
+}
+
+// schedulersReason is what kube-scheduler itself says of a pod it found no node for.
+func schedulersReason(pod *v1.Pod) string {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == v1.PodScheduled && c.Message != "" {
+			return ": " + c.Message
+		}
+	}
+	return ""
 }
 
 func admittedCondition(pod *v1.Pod) *v1.PodCondition {

@@ -81,3 +81,16 @@ func TestReportsAreFew(t *testing.T) {
 	w.clock.Step(time.Minute)
 	require.Empty(t, w.reported(2))
 }
+
+func TestReportOfAPodThatKeepsIdleRoom(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("q", 1)
+	w.create(testPod("big", "q"))
+	w.settle()
+	w.cycle(t, false, "")
+	w.settle()
+	w.clock.Step(w.room.args.ReportDelay.Duration)
+	found := w.reported(1)
+	require.Equal(t, "Unschedulable", found["big"].Reason)
+	require.Contains(t, found["big"].Message, "no node fits it; it keeps its room while nobody else waits for it")
+}

@@ -119,6 +119,6 @@ func TestNoNodeFits(t *testing.T) {
 	}
 	s.createTogether(all)
 	s.until("the small ones succeed", q, succeed(5))
-	require.Contains(t, s.says("huge", "Unschedulable"), "no node fits it; its room serves others until it is tried again")
+	require.Contains(t, s.says("huge", "Unschedulable"), "no node fits it; ")
 	require.Empty(t, s.get("huge").Spec.NodeName)
 }
