@@ -15,6 +15,12 @@ type AgentSpec struct {
 	// +kubebuilder:validation:Minimum=-1
 	Concurrency *int32 `json:"concurrency,omitempty"`
 
+	// Namespace is where the pods of operations run that its queues serve. Unset: in the operation's own.
+	// It is one that the queues manage. What runs stays where it runs when it changes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
 	// Prices are per hour: of a cpu, of a GiB of memory or ephemeral-storage, of one unit of any other
 	// resource. They make the cost of a pod that does not declare its own (annotation
 	// queueyard.io/cost, per hour). A resource without a price costs nothing.

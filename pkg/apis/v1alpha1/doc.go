@@ -1,5 +1,5 @@
-// Package v1alpha1 holds the API of queueyard.io: where operations wait (Queue, Agent) and
-// whose limits they count against (Organization, Project).
+// Package v1alpha1 holds the API of queueyard.io: where operations wait (Queue, Agent), whose
+// limits they count against (Organization, Project), and what they run (Operation, Component).
 //
 // +kubebuilder:object:generate=true
 // +groupName=queueyard.io
@@ -17,6 +17,8 @@ var GroupVersion = schema.GroupVersion{Group: "queueyard.io", Version: "v1alpha1
 var schemeBuilder = runtime.NewSchemeBuilder(func(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&Agent{}, &AgentList{},
+		&Component{}, &ComponentList{},
+		&Operation{}, &OperationList{},
 		&Organization{}, &OrganizationList{},
 		&Project{}, &ProjectList{},
 		&Queue{}, &QueueList{},

@@ -9,6 +9,20 @@ const (
 	ProjectLabel = "queueyard.io/project"
 	// CostLabel declares what a pod costs per hour ("2.50"), in place of its agent's prices.
 	CostLabel = "queueyard.io/cost"
+	// PriorityAnnotation is a pod's priority inside its queue, in place of its priority class.
+	PriorityAnnotation = "queueyard.io/priority"
+	// OperationLabel on what an operation runs as names the operation.
+	OperationLabel = "queueyard.io/operation"
+	// OperationUIDLabel holds the UID of that operation.
+	OperationUIDLabel = "queueyard.io/operation-uid"
+	// OriginAnnotation on what an operation runs as holds the namespace of the operation: its project
+	// is looked for there. Only the controller may set it.
+	OriginAnnotation = "queueyard.io/origin"
+	// QueuedTimeAnnotation holds since when a pod's operation is in its line, in RFC 3339: a repeated run keeps its
+	// place. Only the controller may set it.
+	QueuedTimeAnnotation = "queueyard.io/queued-time"
+	// ApprovedByAnnotation on an operation names who approved it. Only the webhook sets it.
+	ApprovedByAnnotation = "queueyard.io/approved-by"
 	// ManagedLabel on a Namespace, with the value "true", puts the namespace under admission.
 	ManagedLabel = "queueyard.io/managed"
 )
@@ -20,6 +34,9 @@ const (
 	DefaultName = "default"
 	// QueueFinalizer keeps a deleted Queue until nothing waits or runs in it.
 	QueueFinalizer = "queueyard.io/queue"
+	// OperationFinalizer keeps what an operation runs as until its end is recorded, and an operation
+	// whose pods are in another namespace until they are gone.
+	OperationFinalizer = "queueyard.io/operation"
 	// AdmittedCondition on a pod says whether its queue has admitted it, and why not.
 	AdmittedCondition = "queueyard.io/Admitted"
 )
@@ -31,6 +48,10 @@ const (
 	// AcceptingCondition on a Queue is False while it takes no new operations; it turned False
 	// when draining began, so what was created before is still served.
 	AcceptingCondition = "Accepting"
+	// FinishedCondition on an operation is True at its end, whatever it is.
+	FinishedCondition = "Finished"
+	// StalledCondition on an operation is True when it failed.
+	StalledCondition = "Stalled"
 )
 
 // Unlimited is the written form of "no limit"; an unset limit means the same.
