@@ -1,0 +1,276 @@
+// Package lookahead says which operations have their pods: those that would be admitted now and a
+// few behind them in each line, so that tens of thousands may wait as nothing but objects.
+//
+// It asks a ledger of its own, the same that the scheduler asks, fed with operations instead of their
+// pods. What it decides binds nobody: the scheduler admits pods. Where the two see things
+// differently for a moment, an operation has its pods a little early or a little late.
+package lookahead
+
+import (
+	"sync"
+
+	"github.com/queueyard/queueyard/pkg/ledger"
+)
+
+const (
+	// ahead is how many operations of a queue have pods though nothing has room for them yet: enough
+	// for those that follow while the controller makes the next.
+	ahead = 32
+	// maxAhead bounds the operations of a queue that have pods and no room: when others came before
+	// them, the last ones give their pods back.
+	maxAhead = 4 * ahead
+	// maxStuck bounds the operations of a queue that have pods and that no node fits: behind them the
+	// line waits as objects.
+	maxStuck = 128
+	// batch bounds the admissions of one call.
+	batch = 256
+)
+
+// Window keeps which operations are near enough to the head of their lines.
+type Window struct {
+	mu     sync.Mutex
+	ledger *ledger.Ledger
+	open   bool
+	ops    map[string]*operation
+	lines  map[string]*line
+	news   func(uid string)
+	wake   chan struct{}
+}
+
+type operation struct {
+	queue string
+	due   bool
+	stuck bool
+}
+
+// line is what is known of a queue's operations that have no node.
+type line struct {
+	due   map[string]bool // have pods, or are about to
+	held  map[string]bool // would be admitted, but for too many that are stuck
+	stuck int             // are due, and no node fits them
+}
+
+// New makes a window. It calls news for every operation that comes to be due or is no longer, without its lock.
+func New(news func(uid string)) *Window {
+	return &Window{
+		ledger: ledger.New(),
+		ops:    map[string]*operation{},
+		lines:  map[string]*line{},
+		news:   news,
+		wake:   make(chan struct{}, 1),
+	}
+}
+
+// Limits lets what is known of queues, agents, projects and organizations be changed.
+func (w *Window) Limits(change func(*ledger.Ledger)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(w.ledger)
+	w.signal()
+}
+
+// Wait enters an operation that has no node, and says whether it is due. One that has its pods is.
+func (w *Window) Wait(op ledger.Pod, hasPods, noNodeFits bool) (due bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := w.ops[op.UID]
+	if o != nil && o.queue != op.Queue {
+		w.leave(op.UID)
+		o = nil
+	}
+	if o == nil {
+		o = &operation{queue: op.Queue}
+		w.ops[op.UID] = o
+		if hasPods {
+			w.setDue(op.UID, o, true)
+		}
+	}
+	if w.ledger.State(op.UID) == ledger.Running {
+		w.ledger.Remove(op.UID) // it ran, and waits again
+	}
+	w.ledger.Enter(op)
+	w.setStuck(op.UID, o, noNodeFits)
+	w.signal()
+	return o.due
+}
+
+func (w *Window) line(queue string) *line {
+	l := w.lines[queue]
+	if l == nil {
+		l = &line{due: map[string]bool{}, held: map[string]bool{}}
+		w.lines[queue] = l
+	}
+	return l
+}
+
+func (w *Window) setDue(uid string, o *operation, due bool) {
+	l := w.line(o.queue)
+	o.due = due
+	if due {
+		l.due[uid] = true
+	} else {
+		delete(l.due, uid)
+	}
+}
+
+// setStuck takes an operation that no node fits out of the line, as the scheduler does while others wait.
+func (w *Window) setStuck(uid string, o *operation, stuck bool) {
+	if stuck == o.stuck {
+		return
+	}
+	o.stuck = stuck
+	if stuck {
+		w.line(o.queue).stuck++
+		w.ledger.Suspend(uid, "no node fits it")
+	} else {
+		w.line(o.queue).stuck--
+		w.ledger.Resume(uid)
+	}
+}
+
+// Hold charges what has a node: an operation, or a pod that is none.
+func (w *Window) Hold(op ledger.Pod) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.outOfLine(op.UID)
+	w.ledger.Charge(op)
+	w.signal()
+}
+
+// Enter lets a pod that is no operation wait: it goes before those behind it here, too.
+func (w *Window) Enter(pod ledger.Pod) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ledger.Enter(pod)
+	w.signal()
+}
+
+// Leave forgets what neither waits nor runs.
+func (w *Window) Leave(uid string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leave(uid)
+	w.signal()
+}
+
+func (w *Window) leave(uid string) {
+	w.outOfLine(uid)
+	w.ledger.Remove(uid)
+}
+
+func (w *Window) outOfLine(uid string) {
+	o := w.ops[uid]
+	if o == nil {
+		return
+	}
+	l := w.line(o.queue)
+	if o.stuck {
+		l.stuck--
+	}
+	delete(l.due, uid)
+	delete(l.held, uid)
+	delete(w.ops, uid)
+	if len(l.due)+len(l.held)+l.stuck == 0 {
+		delete(w.lines, o.queue)
+	}
+}
+
+// Position is an operation's place in its line and how many wait there; 0 if it does not wait.
+func (w *Window) Position(uid string) (position, of int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	why, ok := w.ledger.Explain(uid)
+	if !ok {
+		return 0, 0
+	}
+	return why.Position, why.Waiting
+}
+
+func (w *Window) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Changed is signalled when there is something to decide.
+func (w *Window) Changed() <-chan struct{} { return w.wake }
+
+// Open lets operations be due. Before, not everything that holds room may have been seen.
+func (w *Window) Open() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open = true
+	w.signal()
+}
+
+// Decide finds what has come to be due.
+func (w *Window) Decide() {
+	for {
+		uids, more := w.decide()
+		for _, uid := range uids {
+			w.news(uid)
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+func (w *Window) decide() (news []string, more bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.open {
+		return nil, false
+	}
+	due := func(uid string) {
+		o := w.ops[uid]
+		switch {
+		case o == nil || o.due:
+		case w.line(o.queue).stuck >= maxStuck:
+			w.line(o.queue).held[uid] = true
+		default:
+			w.setDue(uid, o, true)
+			news = append(news, uid)
+		}
+	}
+	admitted := w.ledger.Admit(batch)
+	for _, a := range admitted {
+		due(a.UID)
+	}
+	if len(admitted) == batch {
+		return news, true
+	}
+	queues, _ := w.ledger.Changed()
+	for _, queue := range queues {
+		l := w.lines[queue]
+		if l != nil && l.stuck < maxStuck {
+			for uid := range l.held {
+				delete(l.held, uid)
+				due(uid)
+			}
+		}
+		for _, uid := range w.ledger.Front(queue, ahead) {
+			due(uid)
+		}
+		if l != nil && len(l.due) > maxAhead {
+			news = append(news, w.giveBack(queue, l)...)
+		}
+	}
+	return news, false
+}
+
+// giveBack ends the being due of those that have no room and are no longer near the head.
+func (w *Window) giveBack(queue string, l *line) (uids []string) {
+	near := map[string]bool{}
+	for _, uid := range w.ledger.Front(queue, 2*ahead) {
+		near[uid] = true
+	}
+	for uid := range l.due {
+		if !near[uid] && w.ledger.State(uid) == ledger.Waiting {
+			w.setDue(uid, w.ops[uid], false)
+			uids = append(uids, uid)
+		}
+	}
+	return uids
+}
