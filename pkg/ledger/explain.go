@@ -70,9 +70,18 @@ func (l *Ledger) Explain(uid string) (Explanation, bool) {
 	if p == nil {
 		return Explanation{}, false
 	}
+	e := l.explain(p)
+	if p.state == Waiting && !p.shape.never {
+		e.Position, e.Waiting = p.op.queue.position(p)
+	}
+	return e, true
+}
+
+// explain is Explain without the position, which costs a look at every shape of the queue.
+func (l *Ledger) explain(p *pod) Explanation {
 	q := p.op.queue
 	at := pathOf(q, p.project)
-	e := Explanation{UID: uid, Operation: p.op.name, Queue: q.name, State: p.state, Checks: l.checks(p, at)}
+	e := Explanation{UID: p.uid, Operation: p.op.name, Queue: q.name, State: p.state, Checks: l.checks(p, at)}
 	for _, n := range at[1:] {
 		if n != nil {
 			*[...]*string{nil, &e.Agent, &e.Project, &e.Organization}[n.kind] = n.name
@@ -81,10 +90,10 @@ func (l *Ledger) Explain(uid string) (Explanation, bool) {
 	switch p.state {
 	case Admitted:
 		e.Reason = IsAdmitted
-		return e, true
+		return e
 	case Running:
 		e.Reason = IsRunning
-		return e, true
+		return e
 	}
 	e.fact(Unschedulable, suspension(p))
 	e.fact(q.unavailable())
@@ -94,9 +103,6 @@ func (l *Ledger) Explain(uid string) (Explanation, bool) {
 		if n != nil {
 			e.fact(BudgetExhausted, n.closed())
 		}
-	}
-	if p.state == Waiting && !p.shape.never {
-		e.Position, e.Waiting = q.position(p)
 	}
 	for _, c := range e.Checks {
 		if !c.OK && e.Reason == "" {
@@ -112,7 +118,7 @@ func (l *Ledger) Explain(uid string) (Explanation, bool) {
 	if e.Reason == "" {
 		e.Reason = Turn
 	}
-	return e, true
+	return e
 }
 
 // fact adds a sentence, if there is one, and is the reason if it is the first.
