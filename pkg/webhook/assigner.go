@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/queueyard/queueyard/pkg/directory"
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
@@ -61,14 +62,14 @@ func (a *assigner) ask(ctx context.Context, reader client.Reader, c tenancy.Clai
 	if c.NamespaceLabels, err = a.namespaceLabels(ctx, reader, c.Namespace); err != nil {
 		return tenancy.Assignment{}, nil, fmt.Errorf("namespace %q could not be read: %w", c.Namespace, err)
 	}
-	dir := &directory{ctx: ctx, reader: reader}
+	dir := directory.New(ctx, reader)
 	assignment, refusal := tenancy.Resolve(dir, a.defaultQueue, c)
 	if refusal == nil && enters(assignment.Queue) {
 		queue, _ := dir.Queue(assignment.Queue)
 		refusal = tenancy.CheckAccepting(queue)
 	}
-	if dir.err != nil {
-		return tenancy.Assignment{}, nil, fmt.Errorf("queues and projects could not be read: %w", dir.err)
+	if dir.Err() != nil {
+		return tenancy.Assignment{}, nil, fmt.Errorf("queues and projects could not be read: %w", dir.Err())
 	}
 	return assignment, refusal, nil
 }

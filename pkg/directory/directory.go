@@ -1,4 +1,5 @@
-package webhook
+// Package directory answers tenancy's questions from a cache or from the API server.
+package directory
 
 import (
 	"context"
@@ -12,17 +13,25 @@ import (
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
-// directory answers tenancy's questions for one request, from a cache or from the API server.
-type directory struct {
+// Directory answers for one request.
+type Directory struct {
 	ctx    context.Context
 	reader client.Reader
-	// err is the first read that failed. The answers are then worth nothing.
-	err error
+	err    error
 }
 
-var _ tenancy.Directory = &directory{}
+var _ tenancy.Directory = &Directory{}
 
-func (d *directory) Queue(name string) (tenancy.QueueInfo, bool) {
+// New is a directory that reads with the reader.
+func New(ctx context.Context, reader client.Reader) *Directory {
+	return &Directory{ctx: ctx, reader: reader}
+}
+
+// Err is the first read that failed. The answers are then worth nothing.
+func (d *Directory) Err() error { return d.err }
+
+// Queue implements tenancy.Directory.
+func (d *Directory) Queue(name string) (tenancy.QueueInfo, bool) {
 	q := &v1alpha1.Queue{}
 	if !d.get(name, q) {
 		return tenancy.QueueInfo{}, false
@@ -30,7 +39,8 @@ func (d *directory) Queue(name string) (tenancy.QueueInfo, bool) {
 	return tenancy.InfoOf(q), true
 }
 
-func (d *directory) QueueNames() []string {
+// QueueNames implements tenancy.Directory.
+func (d *Directory) QueueNames() []string {
 	queues := &v1alpha1.QueueList{}
 	d.list(queues)
 	names := make([]string, 0, len(queues.Items))
@@ -40,12 +50,14 @@ func (d *directory) QueueNames() []string {
 	return names
 }
 
-func (d *directory) Project(name string) (*v1alpha1.Project, bool) {
+// Project implements tenancy.Directory.
+func (d *Directory) Project(name string) (*v1alpha1.Project, bool) {
 	p := &v1alpha1.Project{}
 	return p, d.get(name, p)
 }
 
-func (d *directory) ProjectsOf(namespace string, namespaceLabels map[string]string) []*v1alpha1.Project {
+// ProjectsOf implements tenancy.Directory.
+func (d *Directory) ProjectsOf(namespace string, namespaceLabels map[string]string) []*v1alpha1.Project {
 	projects := &v1alpha1.ProjectList{}
 	d.list(projects)
 	var claiming []*v1alpha1.Project
@@ -58,13 +70,14 @@ func (d *directory) ProjectsOf(namespace string, namespaceLabels map[string]stri
 	return claiming
 }
 
-func (d *directory) Organization(name string) (*v1alpha1.Organization, bool) {
+// Organization implements tenancy.Directory.
+func (d *Directory) Organization(name string) (*v1alpha1.Organization, bool) {
 	o := &v1alpha1.Organization{}
 	return o, d.get(name, o)
 }
 
 // get reads a cluster-scoped object and tells whether it exists. No object has an empty name.
-func (d *directory) get(name string, into client.Object) bool {
+func (d *Directory) get(name string, into client.Object) bool {
 	if name == "" {
 		return false
 	}
@@ -75,7 +88,7 @@ func (d *directory) get(name string, into client.Object) bool {
 	return err == nil
 }
 
-func (d *directory) list(into client.ObjectList) {
+func (d *Directory) list(into client.ObjectList) {
 	// Nothing here changes what it reads, so the cache need not copy all of it for each request.
 	if err := d.reader.List(d.ctx, into, client.UnsafeDisableDeepCopy); err != nil && d.err == nil {
 		d.err = err
