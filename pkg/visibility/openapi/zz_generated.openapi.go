@@ -429,9 +429,9 @@ func schema_pkg_apis_visibility_v1alpha1_ExplanationOptions(ref common.Reference
 							Format:      "",
 						},
 					},
-					"kind": {
+					"operationKind": {
 						SchemaProps: spec.SchemaProps{
-							Description: "kind is of what the operation is, such as Job or PodGroup. It is needed only where several kinds of operations have the name.",
+							Description: "operationKind is what the operation is, such as Job or PodGroup. It is needed only where several kinds of operations have the name.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

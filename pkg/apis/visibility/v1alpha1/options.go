@@ -30,10 +30,10 @@ type PendingOperationOptions struct {
 type ExplanationOptions struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// kind is of what the operation is, such as Job or PodGroup. It is needed only where several kinds
+	// operationKind is what the operation is, such as Job or PodGroup. It is needed only where several kinds
 	// of operations have the name.
 	// +optional
-	Kind string `json:"kind,omitempty"`
+	OperationKind string `json:"operationKind,omitempty"`
 }
 
 // addConversions makes options of a URL's query.
@@ -54,7 +54,7 @@ func addConversions(s *runtime.Scheme) error {
 		return err
 	}
 	return s.AddConversionFunc((*url.Values)(nil), (*ExplanationOptions)(nil), func(in, out any, _ conversion.Scope) error {
-		out.(*ExplanationOptions).Kind = in.(*url.Values).Get("kind")
+		out.(*ExplanationOptions).OperationKind = in.(*url.Values).Get("operationKind")
 		return nil
 	})
 }
