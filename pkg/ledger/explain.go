@@ -26,6 +26,8 @@ const (
 	NeverFits         Reason = "NeverFits"
 	Unschedulable     Reason = "Unschedulable" // suspended
 	BehindHead        Reason = "BehindHead"    // of a StrictFIFO queue
+	RoomReserved      Reason = "RoomReserved"  // room is held for it
+	RoomHeld          Reason = "RoomHeld"      // there would be room, but it is held for others
 	Turn              Reason = "Turn"          // has room; the next Admit sees it
 	IsAdmitted        Reason = "Admitted"
 	IsRunning         Reason = "Running"
@@ -62,6 +64,8 @@ type Explanation struct {
 	Position, Waiting int
 	// Above is how many operations wait in queues of the same agent that have a higher priority.
 	Above int
+	// HeldFor are the pods that room is held for which this one lacks.
+	HeldFor []string
 }
 
 // Explain says why a pod stands where it stands.
@@ -104,10 +108,8 @@ func (l *Ledger) explain(p *pod) Explanation {
 			e.fact(BudgetExhausted, n.closed())
 		}
 	}
-	for _, c := range e.Checks {
-		if !c.OK && e.Reason == "" {
-			e.Reason = c.reason()
-		}
+	if e.Reason == "" {
+		e.Reason = l.refusalReason(p, &e)
 	}
 	if head := q.line.first; p.state == Waiting && head != nil && !head.item.begins(p) {
 		e.fact(BehindHead, fmt.Sprintf("waits behind the head of StrictFIFO queue %s", q.name))
@@ -119,6 +121,29 @@ func (l *Ledger) explain(p *pod) Explanation {
 		e.Reason = Turn
 	}
 	return e
+}
+
+// refusalReason is the reason that the limits give, if they refuse the pod.
+func (l *Ledger) refusalReason(p *pod, e *Explanation) (reason Reason) {
+	onlyHeld := true
+	for _, c := range e.Checks {
+		if c.OK {
+			continue
+		}
+		onlyHeld = onlyHeld && plus(plus(c.Used, c.Kept), c.Need) <= c.Limit
+		if reason == "" {
+			reason = c.reason()
+		}
+	}
+	switch {
+	case reason == "":
+	case p.shape.reservation() != nil:
+		return RoomReserved
+	case onlyHeld:
+		e.HeldFor = heldFor(p.shape)
+		return RoomHeld
+	}
+	return reason
 }
 
 // fact adds a sentence, if there is one, and is the reason if it is the first.
@@ -152,7 +177,7 @@ func (e *Explanation) Message() string {
 
 func (e *Explanation) cause() string {
 	for i := range e.Checks {
-		if c := &e.Checks[i]; !c.OK && c.reason() == e.Reason {
+		if c := &e.Checks[i]; !c.OK && (c.reason() == e.Reason || e.Reason == RoomReserved || e.Reason == RoomHeld) {
 			return c.sentence()
 		}
 	}

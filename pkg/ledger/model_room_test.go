@@ -52,6 +52,7 @@ type modelReservation struct {
 	standing modelStanding
 	asks     map[string]int64
 	marks    map[modelMark]bool
+	within   int64
 }
 
 type modelStanding struct {
@@ -94,15 +95,18 @@ func (m *model) wants(p *modelPod) map[string]int64 {
 	return wants
 }
 
-func (m *model) reserve(uid string) bool {
+func (m *model) reserve(uid string, within int64) bool {
 	p := m.pods[uid]
 	if p == nil || p.state != Waiting || !m.competes(p) {
 		return false
 	}
 	if r := m.reservationOf(p.Queue); r != nil {
+		if r.pod == p {
+			r.within = within
+		}
 		return r.pod == p
 	}
-	r := &modelReservation{p, m.queues[p.Queue].Level, m.standing(p.op()), maps.Clone(m.wants(p)), map[modelMark]bool{}}
+	r := &modelReservation{p, m.queues[p.Queue].Level, m.standing(p.op()), maps.Clone(m.wants(p)), map[modelMark]bool{}, within}
 	m.reservations = append(m.reservations, r)
 	slices.SortStableFunc(m.reservations, func(a, b *modelReservation) int { return cmp.Compare(b.level, a.level) })
 	m.mark(r)
@@ -187,7 +191,7 @@ func (m *model) lacking(p *modelPod, n modelNode) []string {
 // held is how much of a node is held against a pod.
 func (m *model) held(n modelNode, resource string, p *modelPod) int64 {
 	crew, _ := m.crew(p)
-	if p.state != Waiting || p.Backfill && crew == nil {
+	if p.state != Waiting {
 		return 0
 	}
 	level := int64(0)
@@ -200,7 +204,8 @@ func (m *model) held(n modelNode, resource string, p *modelPod) int64 {
 		if own || r.level < level {
 			break
 		}
-		if !r.marks[modelMark{n, resource}] || !m.competes(r.pod) {
+		through := crew == nil && p.Runtime > 0 && p.Runtime <= r.within
+		if through || !r.marks[modelMark{n, resource}] || !m.competes(r.pod) {
 			continue
 		}
 		switch {

@@ -146,7 +146,7 @@ func (m *model) enter(p Pod) {
 }
 
 func samePod(a, b Pod) bool {
-	return sameCharge(a, b) && a.Priority == b.Priority && a.Created == b.Created && a.Backfill == b.Backfill && a.Unpreemptible == b.Unpreemptible && max(a.Gang, 1) == max(b.Gang, 1)
+	return sameCharge(a, b) && a.Priority == b.Priority && a.Created == b.Created && max(a.Runtime, 0) == max(b.Runtime, 0) && a.Unpreemptible == b.Unpreemptible && max(a.Gang, 1) == max(b.Gang, 1)
 }
 
 func sameCharge(a, b Pod) bool {
@@ -156,7 +156,7 @@ func sameCharge(a, b Pod) bool {
 func (m *model) charge(p Pod) {
 	old := m.pods[p.UID]
 	if old != nil && old.state.Holds() && sameCharge(old.Pod, p) {
-		old.state = Running
+		old.state, old.Unpreemptible = Running, p.Unpreemptible
 		m.review()
 		return
 	}
@@ -170,7 +170,8 @@ func (m *model) charge(p Pod) {
 			m.projects[old.Project] = project
 		}
 	}
-	m.pods[p.UID] = &modelPod{p, Waiting}
+	m.pods[p.UID] = &modelPod{p, Unknown}
+	m.review() // it belongs to its operation before it holds room
 	m.hold(m.pods[p.UID], Running)
 	m.review()
 }

@@ -14,7 +14,7 @@ type pod struct {
 	priority int64
 	created  int64
 	gang     int32
-	backfill bool
+	runtime  int64
 	// Is not to be evicted for others.
 	unpreemptible bool
 	waits         bool       // is in the line
@@ -73,7 +73,7 @@ func (l *Ledger) Enter(given Pod) {
 	case p == nil:
 		l.add(given, Waiting)
 	case p.state.Holds():
-	case !l.matches(p, &given) || p.priority != given.Priority || p.created != given.Created || p.gang != given.gang() || p.backfill != given.Backfill || p.unpreemptible != given.Unpreemptible:
+	case !l.matches(p, &given) || p.priority != given.Priority || p.created != given.Created || p.gang != given.gang() || p.runtime != given.runtime() || p.unpreemptible != given.Unpreemptible:
 		l.replace(p, given, Waiting)
 	}
 }
@@ -86,10 +86,13 @@ func (l *Ledger) Charge(given Pod) {
 		l.add(given, Running)
 	case !p.state.Holds() || !l.matches(p, &given):
 		l.replace(p, given, Running)
-	case p.state == Admitted:
-		before := p.op.standing()
-		l.setState(p, Running)
-		l.settle(p.op, before)
+	default:
+		p.unpreemptible = given.Unpreemptible
+		if p.state == Admitted {
+			before := p.op.standing()
+			l.setState(p, Running)
+			l.settle(p.op, before)
+		}
 	}
 }
 
@@ -168,6 +171,8 @@ func (given *Pod) gang() int32 {
 	return int32(min(given.Gang, math.MaxInt32))
 }
 
+func (given *Pod) runtime() int64 { return max(given.Runtime, 0) }
+
 func (p *project) nameOrNone() string {
 	if p == nil {
 		return ""
@@ -217,7 +222,7 @@ func (l *Ledger) add(given Pod, s State) {
 		priority: given.Priority,
 		created:  given.Created,
 		gang:     given.gang(),
-		backfill: given.Backfill,
+		runtime:  given.runtime(),
 
 		unpreemptible: given.Unpreemptible,
 	}

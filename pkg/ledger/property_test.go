@@ -130,7 +130,7 @@ func (w *world) drawPod(t *rapid.T) Pod {
 		p.Gang = rapid.SampledFrom([]int{0, 0, 1, 2, 3, 4}).Draw(t, "gang")
 	}
 	p.Unpreemptible = rapid.IntRange(0, 5).Draw(t, "unpreemptible") == 0
-	p.Backfill = rapid.IntRange(0, 5).Draw(t, "backfill") == 0
+	p.Runtime = rapid.SampledFrom([]int64{0, 0, 0, -1, 1, 3}).Draw(t, "runtime")
 	if w.busy {
 		p.Requests["cpu"] = rapid.Int64Range(1, 8).Draw(t, "cpu")
 		return p
@@ -141,6 +141,11 @@ func (w *world) drawPod(t *rapid.T) Pod {
 		}
 	}
 	return p
+}
+
+func (w *world) reserve(t *rapid.T, uid string) {
+	within := rapid.Int64Range(-1, 4).Draw(t, "within")
+	require.Equal(t, w.model.reserve(uid, within), w.ledger.Reserve(uid, within), "reservation of %s", uid)
 }
 
 func (w *world) actions() map[string]func(*rapid.T) {
@@ -223,14 +228,19 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			}
 			require.Equal(t, want, uid, "head of %s", queue)
 			if ok {
-				require.Equal(t, m.reserve(uid), l.Reserve(uid), "reservation of %s", uid)
+				w.reserve(t, uid)
+			}
+		},
+		"reserve again": func(t *rapid.T) {
+			if len(m.reservations) > 0 {
+				w.reserve(t, rapid.SampledFrom(m.reservations).Draw(t, "reservation").pod.UID)
 			}
 		},
 		"reserve": func(t *rapid.T) {
-			uid := drawUID(t)
-			require.Equal(t, m.reserve(uid), l.Reserve(uid), "reservation of %s", uid)
+			w.reserve(t, drawUID(t))
 		},
-		"victims": w.victims,
+		"victims":   w.victims,
+		"takeovers": w.takeovers,
 		"unreserve": func(t *rapid.T) {
 			uid := drawUID(t)
 			l.Unreserve(uid)

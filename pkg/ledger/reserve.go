@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -14,6 +15,8 @@ type reservation struct {
 	level int64
 	at    path
 	marks []mark
+	// within is in how much time the room may be needed: pods that are through by then may use it.
+	within int64
 }
 
 // mark is a limit that has refused a reserved pod.
@@ -24,20 +27,25 @@ type mark struct {
 
 // Reserve holds room for a waiting pod until it is admitted, stops waiting, asks for something else,
 // its queue or organization is changed, or Unreserve. It says whether room is held now: a queue has
-// one reservation at most, and only for a pod that competes for room.
-func (l *Ledger) Reserve(uid string) bool {
+// one reservation at most, and only for a pod that competes for room. Pods that run no longer than within
+// may use the room meanwhile; it is to be called again as that gets less. Of 0 or less none may.
+func (l *Ledger) Reserve(uid string, within int64) bool {
 	p := l.pods[uid]
 	if p == nil || p.shape == nil || p.shape.park == nil {
 		return false
 	}
 	q := p.op.queue
 	if q.reserved != nil {
-		return q.reserved.pod == p
+		if q.reserved.pod != p {
+			return false
+		}
+		l.setWithin(q.reserved, within)
+		return true
 	}
 	if q.config.Strategy == StrictFIFO && !p.shape.begins(p) {
 		return false
 	}
-	r := &reservation{pod: p, level: q.config.Level, at: pathOf(q, p.project)}
+	r := &reservation{pod: p, level: q.config.Level, at: pathOf(q, p.project), within: within}
 	if s := p.shape; s.gang != nil {
 		l.hide(s)
 		q.reserved = r
@@ -58,10 +66,25 @@ func (l *Ledger) Reserve(uid string) bool {
 	return true
 }
 
+// setWithin has what the room is not held from any longer looked at again.
+func (l *Ledger) setWithin(r *reservation, within int64) {
+	before := r.within
+	r.within = within
+	if before < within {
+		l.relax(r, func(s *shape) bool { return s.runtime > before && s.runtime <= within })
+	}
+}
+
+// Reserved says whether room is held for a pod.
+func (l *Ledger) Reserved(uid string) bool {
+	p := l.pods[uid]
+	return p != nil && p.op.queue.reserved != nil && p.op.queue.reserved.pod == p
+}
+
 // Unreserve ends the reservation of a pod. It waits on where it waited.
 func (l *Ledger) Unreserve(uid string) {
-	if p := l.pods[uid]; p != nil && p.op.queue.reserved != nil && p.op.queue.reserved.pod == p {
-		l.endReservation(p.op.queue)
+	if l.Reserved(uid) {
+		l.endReservation(l.pods[uid].op.queue)
 	}
 }
 
@@ -84,7 +107,7 @@ func (l *Ledger) unreserve(q *queue) {
 			n.holds = slices.DeleteFunc(n.holds, func(o *reservation) bool { return o == r })
 		}
 	}
-	l.relax(r)
+	l.relax(r, everyShape)
 }
 
 // hold adds a reservation behind those of its level: who is before it in the list has its room first.
@@ -154,7 +177,7 @@ func (r *reservation) add(m mark) {
 func (r *reservation) need(n *limitNode, d dim) int64 {
 	s := r.pod.shape
 	switch {
-	case s == nil || s.park == nil || !slices.Contains(r.marks, mark{n, d}):
+	case d == closing || s == nil || s.park == nil || !slices.Contains(r.marks, mark{n, d}):
 		return 0
 	case d != seats:
 		return s.ask.of(d)
@@ -166,17 +189,29 @@ func (r *reservation) need(n *limitNode, d dim) int64 {
 
 // held is how much of a dimension is held of a node against a shape.
 func (n *limitNode) held(d dim, s *shape) int64 {
-	if len(n.holds) == 0 || s.backfill || d == closing {
-		return 0
-	}
-	sum, own := int64(0), s.reservation()
-	for _, r := range n.holds {
-		if r == own || r.level < s.queue.config.Level {
-			break
-		}
+	sum := int64(0)
+	for r := range n.holders(s) {
 		sum = plus(sum, r.need(n, d))
 	}
 	return sum
+}
+
+// holders yields the reservations that hold room of a node, or may, against a shape.
+func (n *limitNode) holders(s *shape) func(yield func(*reservation) bool) {
+	return func(yield func(*reservation) bool) {
+		if len(n.holds) == 0 {
+			return
+		}
+		own := s.reservation()
+		for _, r := range n.holds {
+			if r == own || r.level < s.queue.config.Level {
+				return
+			}
+			if (s.runtime <= 0 || s.runtime > r.within) && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // plus adds amounts; the sum ends at the largest amount.
@@ -187,15 +222,21 @@ func plus(a, b int64) int64 {
 	return a + b
 }
 
-// relax has all that waits where a reservation may have held room looked at again.
-func (l *Ledger) relax(r *reservation) {
+func everyShape(*shape) bool { return true }
+
+// relax has those that wait where a reservation may have held room looked at again.
+func (l *Ledger) relax(r *reservation, which func(*shape) bool) {
 	for _, m := range r.marks {
 		if int(m.dim) >= len(m.node.gates) || m.node.gates[m.dim] == nil {
 			continue
 		}
 		var shapes []*shape
 		for p := range m.node.gates[m.dim].parks.all {
-			shapes = slices.AppendSeq(shapes, p.shapes.all)
+			for s := range p.shapes.all {
+				if which(s) {
+					shapes = append(shapes, s)
+				}
+			}
 		}
 		for _, s := range shapes {
 			l.leave(s)
@@ -207,6 +248,127 @@ func (l *Ledger) relax(r *reservation) {
 // retire is to be called for a shape that stops competing: what is held for it is free.
 func (l *Ledger) retire(s *shape) {
 	if r := s.reservation(); r != nil {
-		l.relax(r)
+		l.relax(r, everyShape)
+	}
+}
+
+// heldFor is the pods that room is held for which a shape needs, those with the first claim first.
+func heldFor(s *shape) []string {
+	var uids []string
+	for _, n := range pathOf(s.queue, s.project) {
+		if n == nil {
+			continue
+		}
+		for r := range n.holders(s) {
+			for want := range s.wants {
+				if r.need(n, want.dim) > 0 && !slices.Contains(uids, r.pod.uid) {
+					uids = append(uids, r.pod.uid)
+				}
+			}
+		}
+	}
+	return uids
+}
+
+// PassedOver says whether a waiting pod lacks an amount that a limit on its path has given to others
+// since: to pods behind it in its queue, or to younger ones of other queues of its level or of lower
+// ones. Who lacks nothing but a seat is not passed over: seats go by turns.
+func (l *Ledger) PassedOver(uid string) bool {
+	p := l.pods[uid]
+	if p == nil || p.shape == nil || p.shape.park == nil {
+		return false
+	}
+	for _, lack := range lacks(p.shape) {
+		if lack.dim == seats {
+			continue
+		}
+		for v := range l.chargedTo(lack.node) {
+			behind := v.created > p.created
+			if v.op.queue == p.op.queue {
+				behind = podBefore(p, v)
+			}
+			if behind && v.op != p.op && v.op.queue.config.Level <= p.op.queue.config.Level && v.vec.of(lack.dim) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// FitsBy is when there is room for the pod of a reservation at the latest, going by when the pods
+// that hold room end. It is not known where too few of them say.
+func (l *Ledger) FitsBy(uid string, ends func(uid string) (at int64, known bool)) (at int64, known bool) {
+	if !l.Reserved(uid) || l.pods[uid].shape.park == nil {
+		return 0, false
+	}
+	s := l.pods[uid].shape
+	at = math.MinInt64
+	for _, lack := range lacks(s) {
+		freed, ok := l.freedBy(lack, s.queue, ends)
+		if !ok {
+			return 0, false
+		}
+		at = max(at, freed)
+	}
+	return at, true
+}
+
+// freedBy is when as much of a limit is free as is lacking.
+func (l *Ledger) freedBy(lack shortage, q *queue, ends func(uid string) (int64, bool)) (int64, bool) {
+	type end struct{ at, amount int64 }
+	var all []end
+	if lack.beyond {
+		return 0, false
+	}
+	if lack.dim == seats {
+		last := map[*operation]end{}
+		for p := range l.chargedTo(lack.node) {
+			at, ok := ends(p.uid)
+			if !ok {
+				at = math.MaxInt64
+			}
+			// A seat may be kept for the queue that had it.
+			if lack.node.kind == Agent && p.op.queue != q && p.op.queue.guarantee > 0 {
+				at = math.MaxInt64
+			}
+			if before, seen := last[p.op]; !seen || before.at < at {
+				last[p.op] = end{at, 1}
+			}
+		}
+		for _, e := range last {
+			all = append(all, e)
+		}
+	} else {
+		for p := range l.chargedTo(lack.node) {
+			if at, ok := ends(p.uid); ok {
+				all = append(all, end{at, p.vec.of(lack.dim)})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b end) int { return cmp.Compare(a.at, b.at) })
+	left := lack.lack
+	for _, e := range all {
+		if left -= e.amount; left <= 0 {
+			return e.at, e.at < math.MaxInt64
+		}
+	}
+	return 0, false
+}
+
+// chargedTo yields the pods that hold room of a node, of operations whose seat is there or not.
+func (l *Ledger) chargedTo(n *limitNode) func(yield func(*pod) bool) {
+	return func(yield func(*pod) bool) {
+		for _, q := range l.queues {
+			if n.kind == Queue && n != &q.limitNode || n.kind == Agent && (q.agent == nil || n != &q.agent.limitNode) {
+				continue
+			}
+			for op := q.seated; op != nil; op = op.nextSeated {
+				for p := op.members; p != nil; p = p.following {
+					if p.state.Holds() && slices.Contains(pathSlice(q, p.project), n) && !yield(p) {
+						return
+					}
+				}
+			}
+		}
 	}
 }

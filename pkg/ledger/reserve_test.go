@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func backfill(p *Pod) { p.Backfill = true }
+func runsFor(v int64) func(*Pod) { return func(p *Pod) { p.Runtime = v } }
 
 // crowd fills a queue whose quota is 8 GPUs with pods a0 to a7 of one GPU each; "big", which wants
 // them all, and small ones of each kind wait behind them.
@@ -29,23 +29,38 @@ func TestReservations(t *testing.T) {
 	}{
 		{"without one, what fits passes", func(f *fixture) { f.Remove("a0") }, "small"},
 		{"freed room is held", func(f *fixture) {
-			f.Reserve("big")
+			f.Reserve("big", 0)
 			f.Remove("a0")
 		}, ""},
 		{"and given when it is enough", func(f *fixture) {
-			f.Reserve("big")
+			f.Reserve("big", 0)
 			for i := range 8 {
 				assert.Empty(f.t, f.admit())
 				f.Remove(fmt.Sprintf("a%d", i))
 			}
 		}, "big"},
 		{"what ends in time uses it meanwhile", func(f *fixture) {
-			f.Reserve("big")
-			f.enter("short", "q", asks("gpu", 1), backfill)
+			f.Reserve("big", 5)
+			f.enter("long", "q", asks("gpu", 1), runsFor(6))
+			f.enter("short", "q", asks("gpu", 1), runsFor(5))
 			f.Remove("a0")
+			f.Remove("a1")
 		}, "short"},
+		{"but not when the room is needed sooner", func(f *fixture) {
+			f.Reserve("big", 5)
+			f.enter("short", "q", asks("gpu", 1), runsFor(5))
+			f.Reserve("big", 4)
+			f.Remove("a0")
+		}, ""},
+		{"it is found when there is more time", func(f *fixture) {
+			f.Reserve("big", 5)
+			f.enter("long", "q", asks("gpu", 1), runsFor(6))
+			f.Remove("a0")
+			assert.Empty(f.t, f.admit())
+			f.Reserve("big", 6)
+		}, "long"},
 		{"what needs nothing of it is not held up", func(f *fixture) {
-			f.Reserve("big")
+			f.Reserve("big", 0)
 			f.enter("other", "q", asks("cpu", 1))
 			f.Remove("a0")
 		}, "other"},
@@ -57,25 +72,25 @@ func TestReservations(t *testing.T) {
 			f.queue("r", 1, Unlimited)
 			f.Charge(f.pod("t", "r", in("p"), asks("tpu", 2)))
 			f.enter("wide", "r", in("p"), asks("tpu", 4))
-			require.True(f.t, f.Reserve("wide"))
+			require.True(f.t, f.Reserve("wide", 0))
 			for _, queue := range []string{"low", "same", "high"} {
 				f.enter("in "+queue, queue, in("p"), asks("tpu", 1))
 			}
 		}, "in high"},
 		{"unreserved", func(f *fixture) {
-			f.Reserve("big")
+			f.Reserve("big", 0)
 			f.Remove("a0")
 			assert.Empty(f.t, f.admit())
 			f.Unreserve("big")
 		}, "small"},
 		{"it ends with the pod", func(f *fixture) {
-			f.Reserve("big")
+			f.Reserve("big", 0)
 			f.Remove("a0")
 			assert.Empty(f.t, f.admit())
 			f.Remove("big")
 		}, "small"},
 		{"and with its suspension", func(f *fixture) {
-			f.Reserve("big")
+			f.Reserve("big", 0)
 			f.Remove("a0")
 			assert.Empty(f.t, f.admit())
 			f.Suspend("big", "no node fits")
@@ -88,7 +103,7 @@ func TestReservations(t *testing.T) {
 			f.SetProject("p", "", limited(1))
 			f.Charge(f.pod("x0", "x", in("p")))
 			f.enter("x1", "x", in("p"))
-			require.True(f.t, f.Reserve("x1"))
+			require.True(f.t, f.Reserve("x1", 0))
 			f.enter("y0", "y", in("p"), priority(9))
 			f.Remove("x0")
 			assert.Equal(f.t, "x1", f.admit())
@@ -100,7 +115,7 @@ func TestReservations(t *testing.T) {
 			f.Charge(f.pod("b1", "g", asks("gpu", 2)))
 			f.gang("g", "g", 4, 4, asks("gpu", 1))
 			f.enter("z", "g", asks("gpu", 1))
-			require.True(f.t, f.Reserve("g0"))
+			require.True(f.t, f.Reserve("g0", 0))
 			f.Remove("b0")
 			assert.Empty(f.t, f.admit())
 			f.Remove("b1")
@@ -118,21 +133,26 @@ func TestReservations(t *testing.T) {
 func TestReserve(t *testing.T) {
 	f := newFixture(t)
 	crowd(f)
-	assert.True(t, f.Reserve("big"))
-	assert.True(t, f.Reserve("big"), "again")
-	assert.False(t, f.Reserve("small"), "the queue has one")
+	assert.True(t, f.Reserve("big", 0))
+	assert.True(t, f.Reserve("big", 0), "again")
+	assert.False(t, f.Reserve("small", 0), "the queue has one")
 	f.Unreserve("small")
 	f.Remove("a0")
 	e, ok := f.Explain("small")
 	require.True(t, ok)
 	assert.Equal(t, "queue q: gpu 7/8 used, 8 held for operations that waited too long, needs 1; position 2 of 2", e.Message())
+	assert.Equal(t, RoomHeld, e.Reason)
+	assert.Equal(t, []string{"big"}, e.HeldFor)
+	e, _ = f.Explain("big")
+	assert.Equal(t, RoomReserved, e.Reason)
+	assert.Equal(t, "queue q: gpu 7/8 used, needs 8; position 1 of 2", e.Message())
 	assert.Empty(t, f.admit())
 	f.Unreserve("big")
-	assert.True(t, f.Reserve("small"))
-	assert.False(t, f.Reserve("a1"), "it runs")
-	assert.False(t, f.Reserve("nobody"))
+	assert.True(t, f.Reserve("small", 0))
+	assert.False(t, f.Reserve("a1", 0), "it runs")
+	assert.False(t, f.Reserve("nobody", 0))
 	f.queue("q", 1, Unlimited, quota("gpu", 8, "cpu", 4), paused)
-	assert.False(t, f.Reserve("small"), "its queue is paused")
+	assert.False(t, f.Reserve("small", 0), "its queue is paused")
 }
 
 func TestHead(t *testing.T) {
@@ -161,7 +181,7 @@ func TestHead(t *testing.T) {
 func TestReservedPodDoesNotStarve(t *testing.T) {
 	f := newFixture(t)
 	crowd(f)
-	require.True(t, f.Reserve("big"))
+	require.True(t, f.Reserve("big", 0))
 	running := []string{"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"}
 	for i := 0; len(running) > 0; i++ {
 		f.Remove(running[0])

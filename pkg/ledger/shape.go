@@ -23,8 +23,8 @@ type shapeKey struct {
 	seated  bool
 	gang    *operation
 
-	backfill bool
-	only     *pod // that room is reserved for
+	runtime int64 // at most so long do its pods hold room; 0: nobody says
+	only    *pod  // that room is reserved for
 }
 
 func keyOf(p *pod) shapeKey {
@@ -34,7 +34,7 @@ func keyOf(p *pod) shapeKey {
 		key.vec, key.gang = nil, p.op
 		return key
 	}
-	key.backfill = p.backfill
+	key.runtime = p.runtime
 	if r := p.op.queue.reserved; r != nil && r.pod == p {
 		key.only = p
 	}

@@ -75,9 +75,10 @@ type Pod struct {
 	// Gang is how many pods of the operation are admitted together or not at all. 0 or 1: no gang.
 	// Where the pods of an operation differ, the largest counts.
 	Gang int
-	// Backfill says that the pod ends in time: room that is held for others does not hold it up. A
-	// gang has no such pods.
-	Backfill bool
+	// Runtime is how long the pod holds room at most, as it declares; 0: it does not. Room that is held
+	// for others and not needed before does not hold it up. Pods of a gang that forms have none. Every value
+	// makes shapes of its own, so its owner keeps them few. The unit is the owner's.
+	Runtime int64
 	// Unpreemptible says that the pod's operation is not evicted for others while the pod holds room.
 	Unpreemptible bool
 }

@@ -1,10 +1,57 @@
 package ledger
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
+
+// shortage is how much room a limit lacks for a shape.
+type shortage struct {
+	node   *limitNode
+	dim    dim
+	lack   int64
+	beyond bool // sums end at the largest amount, so what would be freed is not known
+}
+
+func (s shortage) lacks() bool { return s.lack > 0 }
+
+// lacks is what the limits on the path of a shape lack of what it needs at once.
+func lacks(s *shape) []shortage {
+	var short []shortage
+	for _, n := range pathOf(s.queue, s.project) {
+		if n == nil || n.bounds == nil {
+			continue
+		}
+		for want := range s.wants {
+			free, amount := n.free(want.dim), plus(want.amount, n.held(want.dim, s))
+			if want.dim == seats {
+				free = n.freeSeats(s.queue)
+			}
+			if free >= amount {
+				continue
+			}
+			beyond := n.taken(want.dim) == math.MaxInt64 || free < 0 && amount > math.MaxInt64+free
+			lack := int64(math.MaxInt64)
+			if !beyond {
+				lack = amount - free
+			}
+			short = append(short, shortage{n, want.dim, lack, beyond})
+		}
+	}
+	return short
+}
+
+// wants yields what a shape needs of each limit at once, its seat first.
+func (s *shape) wants(yield func(need) bool) {
+	if !s.seated && !yield(need{seats, 1}) {
+		return
+	}
+	for _, want := range s.ask.needs {
+		if !yield(want) {
+			return
+		}
+	}
+}
 
 // Victims names the pods that hold room and are to be evicted, by whole operations, so that a waiting
 // pod, or its gang, has room: of the queues of lower levels that are charged where an agent, project
@@ -16,21 +63,66 @@ func (l *Ledger) Victims(uid string) []string {
 	if p == nil || p.shape == nil || p.shape.park == nil || p.op.queue.config.Preemption != LowerPriority {
 		return nil
 	}
-	short := shortages(p.shape)
-	if len(short) == 0 {
+	plan := l.newPlan(nil, nil)
+	short, ok := plan.shortages(p)
+	if !ok {
 		return nil
 	}
+	return plan.uids(plan.victims(p.op.queue, short))
+}
+
+// shortages is what the limits that a pod's queue shares lack for it, beside what others leave and
+// those before it take. It is not ok where more than that refuses it.
+func (t *plan) shortages(p *pod) (short []shortage, ok bool) {
+	for _, n := range pathOf(p.op.queue, p.project) {
+		if n != nil && n.limits.Closed != "" {
+			return nil, false
+		}
+	}
+	s := p.shape
+	for _, n := range pathOf(s.queue, s.project) {
+		if n == nil || n.bounds == nil {
+			continue
+		}
+		for want := range s.wants {
+			if n.bound(want.dim) < 0 || want.dim == seats && t.seated[p.op] {
+				continue
+			}
+			at := mark{n, want.dim}
+			free, amount := n.free(want.dim), plus(plus(want.amount, n.held(want.dim, s)), t.claimed[at])
+			if want.dim == seats {
+				free = n.freeSeats(s.queue)
+			}
+			if freed := t.freed[at]; free > math.MaxInt64-freed {
+				free = math.MaxInt64
+			} else {
+				free += freed
+			}
+			if free >= amount {
+				continue
+			}
+			beyond := n.taken(want.dim) == math.MaxInt64 || free < 0 && amount > math.MaxInt64+free
+			if n.kind == Queue || beyond {
+				return nil, false
+			}
+			short = append(short, shortage{node: n, dim: want.dim, lack: amount - free})
+		}
+	}
+	return short, true
+}
+
+// victims is the operations to evict so that nothing is lacking; nil where that cannot be.
+func (t *plan) victims(q *queue, short []shortage) []*operation {
 	var chosen []*operation
-	spare := map[*queue]int64{}
-	for _, op := range l.preemptible(p, short) {
-		if _, known := spare[op.queue]; !known {
-			spare[op.queue] = op.queue.taken(seats) - op.queue.guarantee
+	spent := map[*queue]int64{}
+	for _, c := range t.preemptible() {
+		op := c.op
+		if c.level >= q.config.Level || t.going[op] || !t.relieves(op, short) || t.spare(op.queue) <= spent[op.queue] {
+			continue
 		}
-		if spare[op.queue] > 0 && op.relieves(short) {
-			spare[op.queue]--
-			op.relieve(short, 1)
-			chosen = append(chosen, op)
-		}
+		spent[op.queue]++
+		t.relieve(op, short, 1)
+		chosen = append(chosen, op)
 	}
 	if slices.ContainsFunc(short, shortage.lacks) {
 		return nil
@@ -38,17 +130,22 @@ func (l *Ledger) Victims(uid string) []string {
 	// What was chosen for one limit may be needless once others were chosen for the next one. Who
 	// was last in turn is spared first.
 	for _, op := range slices.Backward(slices.Clone(chosen)) {
-		op.relieve(short, -1)
+		t.relieve(op, short, -1)
 		if slices.ContainsFunc(short, shortage.lacks) {
-			op.relieve(short, 1)
+			t.relieve(op, short, 1)
 		} else {
 			chosen = slices.DeleteFunc(chosen, func(o *operation) bool { return o == op })
 		}
 	}
+	return chosen
+}
+
+// uids is the pods of operations that hold room and do not leave yet.
+func (t *plan) uids(ops []*operation) []string {
 	var uids []string
-	for _, op := range chosen {
+	for _, op := range ops {
 		for _, m := range op.inOrder() {
-			if m.state.Holds() {
+			if m.state.Holds() && !t.leaving[m] {
 				uids = append(uids, m.uid)
 			}
 		}
@@ -56,72 +153,10 @@ func (l *Ledger) Victims(uid string) []string {
 	return uids
 }
 
-// shortage is how much room a limit lacks for a shape.
-type shortage struct {
-	node        *limitNode
-	dim         dim
-	lack, freed int64
-}
-
-func (s shortage) lacks() bool { return s.freed < s.lack }
-
-// shortages is what the shared limits on the path of a shape lack; nil where more than that refuses it.
-func shortages(s *shape) []shortage {
-	var short []shortage
-	for _, n := range pathOf(s.queue, s.project) {
-		if n == nil {
-			continue
-		}
-		if n.limits.Closed != "" {
-			return nil
-		}
-		asks := s.ask.needs
-		if !s.seated {
-			asks = append([]need{{seats, 1}}, asks...)
-		}
-		for _, want := range asks {
-			free, amount := n.free(want.dim), plus(want.amount, n.held(want.dim, s))
-			if want.dim == seats {
-				free = n.freeSeats(s.queue)
-			}
-			if free >= amount {
-				continue
-			}
-			// Where sums end at the largest amount, what an eviction frees is not known.
-			beyond := n.taken(want.dim) == math.MaxInt64 || free < 0 && amount > math.MaxInt64+free
-			if n.kind == Queue || beyond {
-				return nil
-			}
-			short = append(short, shortage{node: n, dim: want.dim, lack: amount - free})
-		}
-	}
-	return short
-}
-
-// preemptible is the operations that may be evicted for a pod, in order.
-func (l *Ledger) preemptible(p *pod, short []shortage) []*operation {
-	var list []*operation
-	for _, q := range l.queues {
-		if !q.exists || q.config.Level >= p.op.queue.config.Level {
-			continue
-		}
-		for op := q.seated; op != nil; op = op.nextSeated {
-			if !op.protected() && op.relieves(short) {
-				list = append(list, op)
-			}
-		}
-	}
-	slices.SortFunc(list, func(a, b *operation) int {
-		return cmp.Or(cmp.Compare(a.queue.config.Level, b.queue.config.Level), cmp.Compare(b.born(), a.born()),
-			cmp.Compare(a.queue.name, b.queue.name), cmp.Compare(a.name, b.name))
-	})
-	return list
-}
-
 // protected says whether a pod that holds room is not to be evicted.
-func (o *operation) protected() bool {
+func (t *plan) protected(o *operation) bool {
 	for p := o.members; p != nil; p = p.following {
-		if p.unpreemptible && p.state.Holds() {
+		if p.state.Holds() && !t.leaving[p] && (p.unpreemptible || t.spared != nil && t.spared(p.uid)) {
 			return true
 		}
 	}
@@ -141,9 +176,9 @@ func (o *operation) born() int64 {
 }
 
 // relieves says whether evicting it helps where room is still lacking.
-func (o *operation) relieves(short []shortage) bool {
+func (t *plan) relieves(o *operation, short []shortage) bool {
 	for _, s := range short {
-		if s.lacks() && o.chargedAt(s.node, s.dim) > 0 {
+		if s.lacks() && t.chargedAt(o, s.node, s.dim) > 0 {
 			return true
 		}
 	}
@@ -151,23 +186,23 @@ func (o *operation) relieves(short []shortage) bool {
 }
 
 // relieve notes that an operation is to be evicted, or with a sign of -1 that it is not.
-func (o *operation) relieve(short []shortage, sign int64) {
+func (t *plan) relieve(o *operation, short []shortage, sign int64) {
 	for i := range short {
-		short[i].freed += sign * o.chargedAt(short[i].node, short[i].dim)
+		short[i].lack -= sign * t.chargedAt(o, short[i].node, short[i].dim)
 	}
 }
 
-// chargedAt is how much of a dimension of a node an operation holds.
-func (o *operation) chargedAt(n *limitNode, d dim) int64 {
+// chargedAt is how much of a dimension of a node an operation holds, beside pods that leave.
+func (t *plan) chargedAt(o *operation, n *limitNode, d dim) int64 {
 	if d == seats {
-		if slices.Contains(pathSlice(o.queue, o.seatProject), n) {
+		if !t.going[o] && slices.Contains(pathSlice(o.queue, o.seatProject), n) {
 			return 1
 		}
 		return 0
 	}
 	sum := int64(0)
 	for p := o.members; p != nil; p = p.following {
-		if p.state.Holds() && slices.Contains(pathSlice(o.queue, p.project), n) {
+		if p.state.Holds() && !t.leaving[p] && slices.Contains(pathSlice(o.queue, p.project), n) {
 			sum = plus(sum, p.vec.of(d))
 		}
 	}

@@ -171,11 +171,69 @@ func (w *world) victims(t *rapid.T) {
 	}
 	for op := range m.seats {
 		q := m.queues[op.queue]
-		ops[op] = q.exists && q.Level < m.queues[p.Queue].Level && !slices.ContainsFunc(slices.Collect(maps.Values(m.pods)),
+		ops[op] = q != nil && q.exists && q.Level < m.queues[p.Queue].Level && !slices.ContainsFunc(slices.Collect(maps.Values(m.pods)),
 			func(v *modelPod) bool { return v.op() == op && v.state.Holds() && v.Unpreemptible })
 	}
 	// The room of the queue itself is not for others to give.
 	if len(m.lacking(p, modelNode{Queue, p.Queue})) == 0 {
 		require.False(t, m.without(ops).fits(p), "evicting would do for %s", uid)
+	}
+}
+
+// takeovers plans, does what was planned as its owner does, and checks that whom it was planned for has
+// the room.
+func (w *world) takeovers(t *rapid.T) {
+	l, m := w.ledger, w.model
+	w.admit(t, 0)
+	var leaving []string
+	for _, uid := range slices.Sorted(maps.Keys(m.pods)) {
+		if m.pods[uid].state.Holds() && rapid.IntRange(0, 5).Draw(t, "leaves") == 0 {
+			leaving = append(leaving, uid)
+		}
+	}
+	spared, barred := drawUID(t), drawUID(t)
+	planned := l.Takeovers(leaving, func(uid string) bool { return uid == spared }, func(uid string) bool { return uid != barred },
+		rapid.IntRange(1, 5).Draw(t, "max"))
+	reserved := map[string]bool{}
+	gone := map[string]bool{}
+	for _, uid := range leaving {
+		gone[uid] = true
+	}
+	for _, takeover := range planned {
+		p := m.pods[takeover.UID]
+		require.NotEqual(t, barred, p.UID)
+		require.Equal(t, LowerPriority, m.queues[p.Queue].Preemption)
+		ops := map[modelOperation]bool{}
+		for _, victim := range takeover.Victims {
+			v := m.pods[victim]
+			ops[v.op()] = true
+			require.True(t, v.state.Holds() && !v.Unpreemptible && victim != spared, "%s is evicted", victim)
+			require.Less(t, m.queues[v.Queue].Level, m.queues[p.Queue].Level)
+			require.False(t, gone[victim], "%s leaves already", victim)
+			gone[victim] = true
+		}
+		for _, v := range m.pods {
+			if ops[v.op()] && v.state.Holds() {
+				require.True(t, gone[v.UID], "%s stays though its operation is evicted", v.UID)
+			}
+		}
+		if len(leaving) == 0 && len(planned) == 1 {
+			require.Equal(t, l.Victims(p.UID), takeover.Victims)
+		}
+		if !reserved[p.Queue] {
+			reserved[p.Queue] = true
+			require.Equal(t, m.reserve(p.UID, 0), l.Reserve(p.UID, 0))
+		}
+	}
+	for _, uid := range slices.Sorted(maps.Keys(gone)) {
+		l.Remove(uid)
+		m.remove(uid)
+	}
+	w.admit(t, 0)
+	for _, takeover := range planned {
+		if len(takeover.Victims) == 0 {
+			continue // nobody was evicted in vain
+		}
+		require.Equal(t, Admitted, l.State(takeover.UID), "%s, for which %v were evicted", takeover.UID, takeover.Victims)
 	}
 }
