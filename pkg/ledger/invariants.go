@@ -138,6 +138,7 @@ func (c *checker) queuesAndLevels() {
 		}
 		c.want(q.counts == c.counts[q], "queue %s counts %+v operations and has %+v", q.name, q.counts, c.counts[q])
 		c.want(q.exists || q.refs > 0, "queue %s is kept for nothing", q.name)
+		c.elders(q)
 		c.want(q.open == (q.exists && !q.config.Paused && q.agent.exists), "queue %s: open is %v", q.name, q.open)
 		c.want((q.level != nil) == q.exists, "queue %s: its level is %v", q.name, q.level)
 		for _, p := range q.fresh {
@@ -172,6 +173,18 @@ func (c *checker) queuesAndLevels() {
 			c.want(v.largest == largest && v.pending == pending, "agent %s, level %d: weight %d, pending %d; should be %d, %d",
 				a.name, priority, v.largest, v.pending, largest, pending)
 		}
+	}
+}
+
+func (c *checker) elders(q *queue) {
+	listed := map[*pod]bool{}
+	for i, e := range q.elders {
+		c.want(e.pod.remembered && !listed[e.pod], "queue %s: pod %s is twice among the elders, or does not know that it is", q.name, e.pod.uid)
+		c.want(q.elders[max(i-1, 0)/2].created <= e.created, "queue %s: elder %s is out of order", q.name, e.pod.uid)
+		listed[e.pod] = true
+	}
+	for _, p := range c.Ledger.pods {
+		c.want(p.op.queue != q || !p.pending() || listed[p], "queue %s: pod %s is not among the elders", q.name, p.uid)
 	}
 }
 

@@ -107,13 +107,23 @@ func TestDivisionAmongLevels(t *testing.T) {
 					f.enter(fmt.Sprintf("%s%d", queue, i), queue)
 				}
 			}
+			levels := func(what func(LevelStats) int64) (seats []int64) {
+				stats, _ := f.AgentStats("default")
+				for _, l := range stats.Levels {
+					seats = append(seats, what(l))
+				}
+				return seats
+			}
+			want := []int64{test.want["A"], test.want["B"] + test.want["C"], test.want["D"]}
+			share := func(l LevelStats) int64 { return l.Seats }
+			assert.Equal(t, want, levels(share), "what the levels are told before anything is admitted")
 			f.admit()
 			for queue, want := range test.want {
 				held, _, _ := f.NodeUsage(Queue, queue)
 				assert.Equal(t, want, held, "seats of %s", queue)
 			}
-			stats, _ := f.AgentStats("default")
-			assert.Equal(t, test.want["B"]+test.want["C"], stats.Levels[5], "seats of level 5")
+			assert.Equal(t, want, levels(share), "what the levels are told afterwards")
+			assert.Equal(t, want, levels(func(l LevelStats) int64 { return l.Used }))
 		})
 	}
 }

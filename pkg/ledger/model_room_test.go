@@ -10,6 +10,11 @@ import (
 
 // kept is how many seats of its agent are kept for a queue.
 func (m *model) kept(queue string) int64 {
+	return max(0, m.guaranteed(queue)-m.seatsOf(modelNode{Queue, queue}))
+}
+
+// guaranteed is how many seats of its agent a queue is guaranteed.
+func (m *model) guaranteed(queue string) int64 {
 	agent := m.queues[queue].Agent
 	var names []string
 	for name, q := range m.queues {
@@ -29,7 +34,7 @@ func (m *model) kept(queue string) int64 {
 		}
 		left -= guaranteed
 		if name == queue {
-			return max(0, guaranteed-m.seatsOf(modelNode{Queue, queue}))
+			return guaranteed
 		}
 	}
 	return 0

@@ -18,6 +18,7 @@ type pod struct {
 	// Is not to be evicted for others.
 	unpreemptible bool
 	waits         bool       // is in the line
+	remembered    bool       // among the elders of its queue
 	link          node[*pod] // in the shape
 	// The other pods of its operation.
 	previous, following *pod
@@ -302,6 +303,7 @@ func (l *Ledger) release(p *pod, s State) {
 		l.chargeSeat(op, -1)
 		l.releaseProject(op.seatProject)
 		op.seatProject = nil
+		op.rememberAll()
 	}
 	l.settle(op, before)
 }
@@ -364,6 +366,9 @@ func (l *Ledger) setState(p *pod, s State) {
 	p.state = s
 	if s != Unknown {
 		*op.count(s)++
+	}
+	if p.pending() {
+		op.queue.remember(p)
 	}
 	l.tally(op, 1)
 	l.note(op.queue)

@@ -357,6 +357,7 @@ func (w *world) check(t *rapid.T) {
 		reserved++
 	}
 	require.Len(t, w.ledger.reservations, reserved)
+	w.checkStats(t)
 	w.checkExplanations(t)
 }
 

@@ -14,6 +14,7 @@ type queue struct {
 	line    tree[*shape]
 	exposed *shape // StrictFIFO: the shape of the head, the only one that stands at a gate
 	counts  counts
+	elders  elders
 
 	seated    *operation // those that hold a seat: a list
 	reserved  *reservation

@@ -1,18 +1,39 @@
 package ledger
 
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
 // QueueStats is operations by where they stand, and what the pods that hold room ask for together.
 // An operation that holds a seat is Admitted, and Running when one of its pods runs; else it is
 // Pending when one of its pods waits, and Suspended when all of them are in back-off.
 type QueueStats struct {
 	Pending, Suspended, Admitted, Running int
-	Usage                                 map[string]int64
+	// Oldest is when the oldest pod of the pending and suspended operations was created; 0 if there are none.
+	Oldest int64
+	Usage  map[string]int64
 }
 
-// AgentStats is the sum over the queues of an agent, with the seats that each priority level holds.
+// AgentStats is the sum over the queues of an agent, and its priority levels from the top.
 type AgentStats struct {
 	Queues int
 	QueueStats
-	Levels map[int64]int64
+	Levels []LevelStats
+}
+
+// LevelStats is the seats of one priority level of an agent.
+type LevelStats struct {
+	Level int64
+	// Seats is what the level may hold of the agent's concurrency: what it demands, as far as higher
+	// levels and the guarantees of lower ones leave it.
+	Seats int64
+	// Demand is what its queues hold and what waits in them, as far as their own concurrency, state and
+	// budget let it go.
+	Demand int64
+	// Used is what its queues hold. It is above Seats while what runs drains.
+	Used int64
 }
 
 // Queues yields the names of the queues that exist, in no order.
@@ -39,9 +60,18 @@ func (l *Ledger) QueueStats(name string) (QueueStats, bool) {
 	if q == nil {
 		return QueueStats{}, false
 	}
-	stats := QueueStats{Usage: l.resources(&q.limitNode)}
+	stats := QueueStats{Usage: l.resources(&q.limitNode), Oldest: q.oldest()}
 	stats.add(q.counts)
 	return stats, true
+}
+
+// Counts is the operations of a queue that wait and that hold a seat: of QueueStats what is asked for
+// often.
+func (l *Ledger) Counts(queue string) (pending, admitted int) {
+	if q := l.queues[queue]; q != nil {
+		return q.counts.pending, q.counts.admitted
+	}
+	return 0, 0
 }
 
 func (s *QueueStats) add(c counts) {
@@ -57,15 +87,68 @@ func (l *Ledger) AgentStats(name string) (AgentStats, bool) {
 	if a == nil {
 		return AgentStats{}, false
 	}
-	stats := AgentStats{QueueStats: QueueStats{Usage: l.resources(&a.limitNode)}, Levels: map[int64]int64{}}
+	stats := AgentStats{QueueStats: QueueStats{Usage: l.resources(&a.limitNode)}}
 	for q := range a.queues {
 		stats.add(q.counts)
+		if oldest := q.oldest(); oldest != 0 && (stats.Oldest == 0 || oldest < stats.Oldest) {
+			stats.Oldest = oldest
+		}
 		if q.exists {
 			stats.Queues++
-			stats.Levels[q.config.Level] += q.taken(seats)
 		}
 	}
+	stats.Levels = a.levelStats()
 	return stats, true
+}
+
+// levelStats divides the seats of an agent among its levels as admission does: what a queue is guaranteed
+// is its own, the rest goes to the levels from the top.
+func (a *agent) levelStats() []LevelStats {
+	left := int64(math.MaxInt64)
+	if bound := a.bound(seats); bound >= 0 {
+		left = bound
+	}
+	more := map[int64]int64{} // what each level demands above its guarantees
+	at := map[int64]int{}
+	var levels []LevelStats
+	for q := range a.queues {
+		if !q.exists {
+			left -= q.taken(seats)
+			continue
+		}
+		i, known := at[q.config.Level]
+		if !known {
+			i = len(levels)
+			at[q.config.Level] = i
+			levels = append(levels, LevelStats{Level: q.config.Level})
+		}
+		demand := q.demand()
+		levels[i].Used += q.taken(seats)
+		levels[i].Demand += demand
+		levels[i].Seats += min(demand, q.guarantee)
+		more[q.config.Level] += max(demand-q.guarantee, 0)
+		left -= q.guarantee
+	}
+	slices.SortFunc(levels, func(a, b LevelStats) int { return cmp.Compare(b.Level, a.Level) })
+	for i := range levels {
+		share := max(min(more[levels[i].Level], left), 0)
+		levels[i].Seats += share
+		left -= share
+	}
+	return levels
+}
+
+// demand is how many seats a queue would hold if only its own concurrency, state and budget counted.
+func (q *queue) demand() int64 {
+	held := q.taken(seats)
+	if !q.open || q.limits.Closed != "" {
+		return held
+	}
+	demand := held + int64(q.counts.pending)
+	if bound := q.bound(seats); bound >= 0 {
+		demand = min(demand, max(bound, held))
+	}
+	return demand
 }
 
 // NodeUsage is the seats and resources charged to a limit node that is set or named by others.

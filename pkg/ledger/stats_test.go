@@ -20,13 +20,13 @@ func TestStatsCountOperations(t *testing.T) {
 	f.enter("d1", "q", of("d"))
 	f.Suspend("d1", "no node fits")
 	f.Admit(0)
-	want := QueueStats{Pending: 1, Suspended: 1, Admitted: 2, Running: 1, Usage: map[string]int64{"cpu": 2000}}
+	want := QueueStats{Pending: 1, Suspended: 1, Admitted: 2, Running: 1, Oldest: 5, Usage: map[string]int64{"cpu": 2000}}
 	stats, ok := f.QueueStats("q")
 	require.True(t, ok)
 	assert.Equal(t, want, stats)
 	agent, ok := f.AgentStats("default")
 	require.True(t, ok)
-	assert.Equal(t, AgentStats{Queues: 1, QueueStats: want, Levels: map[int64]int64{1: 2}}, agent)
+	assert.Equal(t, AgentStats{Queues: 1, QueueStats: want, Levels: []LevelStats{{Level: 1, Seats: 2, Demand: 2, Used: 2}}}, agent)
 
 	_, ok = f.QueueStats("nothing")
 	assert.False(t, ok)
