@@ -8,20 +8,22 @@ import (
 
 // The reasons for which an object is refused.
 const (
-	ReasonInvalidReference = "InvalidReference"
-	ReasonContradiction    = "Contradiction"
-	ReasonUnknownQueue     = "UnknownQueue"
-	ReasonWrongAgent       = "WrongAgent"
-	ReasonQueueNotAllowed  = "QueueNotAllowed"
-	ReasonQueueDraining    = "QueueDraining"
-	ReasonQueueDeleting    = "QueueDeleting"
-	ReasonUnknownProject   = "UnknownProject"
-	ReasonProjectNotHere   = "ProjectDoesNotClaimNamespace"
-	ReasonAmbiguousProject = "AmbiguousProject"
-	ReasonBoundPod         = "BoundPod"
-	ReasonInvalidCost      = "InvalidCost"
-	ReasonNodeGiven        = "NodeGiven"
-	ReasonOtherScheduler   = "OtherScheduler"
+	ReasonInvalidReference   = "InvalidReference"
+	ReasonContradiction      = "Contradiction"
+	ReasonUnknownQueue       = "UnknownQueue"
+	ReasonWrongAgent         = "WrongAgent"
+	ReasonQueueNotAllowed    = "QueueNotAllowed"
+	ReasonQueueDraining      = "QueueDraining"
+	ReasonQueueDeleting      = "QueueDeleting"
+	ReasonUnknownProject     = "UnknownProject"
+	ReasonProjectNotHere     = "ProjectDoesNotClaimNamespace"
+	ReasonAmbiguousProject   = "AmbiguousProject"
+	ReasonBoundPod           = "BoundPod"
+	ReasonInvalidCost        = "InvalidCost"
+	ReasonInvalidMaxRuntime  = "InvalidMaxRuntime"
+	ReasonInvalidPreemptible = "InvalidPreemptible"
+	ReasonNodeGiven          = "NodeGiven"
+	ReasonOtherScheduler     = "OtherScheduler"
 )
 
 // Refusal says why an object may not be what it asks to be: the object, the rule and the remedy.

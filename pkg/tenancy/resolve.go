@@ -31,8 +31,10 @@ type Assignment struct {
 // refused. Whether the queue takes new operations is asked with CheckAccepting: the pods of an
 // operation that was accepted earlier still go in.
 func Resolve(dir Directory, defaultQueue string, c Claim) (Assignment, *Refusal) {
-	if refusal := CheckCost(c); refusal != nil {
-		return Assignment{}, refusal
+	for _, check := range []func(Claim) *Refusal{CheckCost, CheckDeclarations} {
+		if refusal := check(c); refusal != nil {
+			return Assignment{}, refusal
+		}
 	}
 	ref, refusal := queueReference(c.Labels, c.Annotations)
 	if refusal != nil {

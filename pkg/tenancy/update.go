@@ -27,7 +27,7 @@ func CheckBoundPod(before, after Claim, node string) *Refusal {
 			}
 		}
 	}
-	return nil
+	return CheckDeclarations(after)
 }
 
 // Combine merges what an object and its pod template say. Either may be silent; both must agree.

@@ -42,8 +42,10 @@ func (h *jobHandler) create(ctx context.Context, req admission.Request, job *bat
 	if refusal := tenancy.CheckPlacement(req.Namespace, spec.NodeName, spec.SchedulerName); refusal != nil {
 		return answer(refusal)
 	}
-	if refusal := tenancy.CheckCost(claimOf(req.Namespace, &job.Spec.Template)); refusal != nil {
-		return answer(refusal)
+	for _, check := range []func(tenancy.Claim) *tenancy.Refusal{tenancy.CheckCost, tenancy.CheckDeclarations} {
+		if refusal := check(claimOf(req.Namespace, &job.Spec.Template)); refusal != nil {
+			return answer(refusal)
+		}
 	}
 	claim, refusal := jobClaim(req.Namespace, job)
 	if refusal != nil {

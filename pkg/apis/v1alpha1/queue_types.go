@@ -16,6 +16,17 @@ const (
 	StrictFIFO QueueStrategy = "StrictFIFO"
 )
 
+// QueuePreemption says whether operations of other queues make way for those of a queue.
+// +kubebuilder:validation:Enum=Never;LowerPriority
+type QueuePreemption string
+
+const (
+	// PreemptNever waits until others have ended.
+	PreemptNever QueuePreemption = "Never"
+	// PreemptLowerPriority evicts operations of queues of lower priority.
+	PreemptLowerPriority QueuePreemption = "LowerPriority"
+)
+
 // QueueState says what a queue does with operations.
 // +kubebuilder:validation:Enum=Open;Paused;Draining
 type QueueState string
@@ -66,6 +77,14 @@ type QueueSpec struct {
 	// +optional
 	// +kubebuilder:default=BestEffortFIFO
 	Strategy QueueStrategy `json:"strategy,omitempty"`
+
+	// Preemption is Never (wait until others have ended) or LowerPriority: operations that wait because an
+	// agent, project or organization has no seat or quota left have it taken from operations of queues with a
+	// lower priority, the lowest first, in one priority the youngest first. Those are evicted with grace, as a whole,
+	// and not below a guarantee. Room of the queue itself is never taken. Default: Never.
+	// +optional
+	// +kubebuilder:default=Never
+	Preemption QueuePreemption `json:"preemption,omitempty"`
 
 	// State is Open, Paused (accepts operations, admits none) or Draining (accepts none, admits what waits).
 	// +optional
@@ -121,6 +140,7 @@ type QueueStatus struct {
 // +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pending`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.spec.state`
 // +kubebuilder:printcolumn:name="Agent",type=string,JSONPath=`.spec.agent`
+// +kubebuilder:printcolumn:name="Preemption",type=string,priority=1,JSONPath=`.spec.preemption`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="a queue's name is a DNS label: at most 63 characters, no dots, so that it can be a label's value"
 type Queue struct {

@@ -22,6 +22,9 @@ type QueueGateArgs struct {
 	// line; it doubles with every attempt.
 	InitialBackoff metav1.Duration
 	MaxBackoff     metav1.Duration
+	// StarvationTimeout is how long the head of a queue may wait while others are admitted past it before
+	// room is held for it. 0: room is never held.
+	StarvationTimeout metav1.Duration
 	// ReportDelay is how long a pod waits before its reason is written to it.
 	ReportDelay metav1.Duration
 	// ReportQPS bounds how many waiting pods have their reason written per second.

@@ -23,9 +23,13 @@ func Validate(args *QueueGateArgs) error {
 	if args.MaxBackoff.Duration < args.InitialBackoff.Duration {
 		errs = append(errs, field.Invalid(field.NewPath("maxBackoff"), args.MaxBackoff.Duration.String(), "must not be less than initialBackoff"))
 	}
-	if args.ReportDelay.Duration < 0 {
-		errs = append(errs, field.Invalid(field.NewPath("reportDelay"), args.ReportDelay.Duration.String(), "must not be negative"))
+	notNegative := func(name string, d time.Duration) {
+		if d < 0 {
+			errs = append(errs, field.Invalid(field.NewPath(name), d.String(), "must not be negative"))
+		}
 	}
+	notNegative("starvationTimeout", args.StarvationTimeout.Duration)
+	notNegative("reportDelay", args.ReportDelay.Duration)
 	if args.ReportQPS < 1 {
 		errs = append(errs, field.Invalid(field.NewPath("reportQPS"), args.ReportQPS, "must be at least 1"))
 	}

@@ -18,6 +18,7 @@ func (in *QueueGateArgs) DeepCopyInto(out *QueueGateArgs) {
 	out.AdmissionTimeout = in.AdmissionTimeout
 	out.InitialBackoff = in.InitialBackoff
 	out.MaxBackoff = in.MaxBackoff
+	out.StarvationTimeout = in.StarvationTimeout
 	out.ReportDelay = in.ReportDelay
 }
 

@@ -38,6 +38,7 @@ func TestArgumentsAreReadAsTheSchedulerReadsThem(t *testing.T) {
 	require.Equal(t, "main", args.DefaultQueue)
 	require.Equal(t, 10*time.Minute, args.MaxBackoff.Duration)
 	require.Equal(t, time.Second, args.InitialBackoff.Duration, "defaulted")
+	require.Equal(t, 5*time.Minute, args.StarvationTimeout.Duration)
 	require.EqualValues(t, 10, args.ReportQPS)
 	require.NoError(t, config.Validate(args))
 }
@@ -52,6 +53,7 @@ func TestValidate(t *testing.T) {
 		{"queue", `"defaultQueue": "Not A Name"`, "defaultQueue"},
 		{"timeout", `"admissionTimeout": "0s"`, "admissionTimeout"},
 		{"backoffs", `"initialBackoff": "10s", "maxBackoff": "5s"`, "must not be less than initialBackoff"},
+		{"starvation", `"starvationTimeout": "-1s"`, "starvationTimeout"},
 		{"delay", `"reportDelay": "-1s"`, "reportDelay"},
 		{"qps", `"reportQPS": 0`, "reportQPS"},
 	}

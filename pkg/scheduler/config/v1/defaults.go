@@ -16,6 +16,7 @@ func SetDefaults(args *QueueGateArgs) {
 	setDefault(&args.AdmissionTimeout, metav1.Duration{Duration: time.Minute})
 	setDefault(&args.InitialBackoff, metav1.Duration{Duration: time.Second})
 	setDefault(&args.MaxBackoff, metav1.Duration{Duration: 5 * time.Minute})
+	setDefault(&args.StarvationTimeout, metav1.Duration{Duration: 5 * time.Minute})
 	setDefault(&args.ReportDelay, metav1.Duration{Duration: 2 * time.Second})
 	setDefault(&args.ReportQPS, 10)
 }
@@ -31,6 +32,7 @@ func toInternal(in *QueueGateArgs, out *config.QueueGateArgs) {
 	out.AdmissionTimeout = ptr.Deref(in.AdmissionTimeout, metav1.Duration{})
 	out.InitialBackoff = ptr.Deref(in.InitialBackoff, metav1.Duration{})
 	out.MaxBackoff = ptr.Deref(in.MaxBackoff, metav1.Duration{})
+	out.StarvationTimeout = ptr.Deref(in.StarvationTimeout, metav1.Duration{})
 	out.ReportDelay = ptr.Deref(in.ReportDelay, metav1.Duration{})
 	out.ReportQPS = ptr.Deref(in.ReportQPS, 0)
 }
@@ -40,6 +42,7 @@ func fromInternal(in *config.QueueGateArgs, out *QueueGateArgs) {
 	out.AdmissionTimeout = &in.AdmissionTimeout
 	out.InitialBackoff = &in.InitialBackoff
 	out.MaxBackoff = &in.MaxBackoff
+	out.StarvationTimeout = &in.StarvationTimeout
 	out.ReportDelay = &in.ReportDelay
 	out.ReportQPS = &in.ReportQPS
 }

@@ -22,6 +22,9 @@ type QueueGateArgs struct {
 	InitialBackoff *metav1.Duration `json:"initialBackoff,omitempty"`
 	// MaxBackoff bounds the doubling. Default: 5m.
 	MaxBackoff *metav1.Duration `json:"maxBackoff,omitempty"`
+	// StarvationTimeout is how long the head of a queue may wait while others are admitted past it before
+	// room is held for it, so that it gathers. 0s: room is never held. Default: 5m.
+	StarvationTimeout *metav1.Duration `json:"starvationTimeout,omitempty"`
 	// ReportDelay is how long a pod waits before its reason is written to it as a condition and an
 	// event. Default: 2s.
 	ReportDelay *metav1.Duration `json:"reportDelay,omitempty"`

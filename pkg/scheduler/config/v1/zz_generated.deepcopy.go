@@ -36,6 +36,11 @@ func (in *QueueGateArgs) DeepCopyInto(out *QueueGateArgs) {
 		*out = new(metav1.Duration)
 		**out = **in
 	}
+	if in.StarvationTimeout != nil {
+		in, out := &in.StarvationTimeout, &out.StarvationTimeout
+		*out = new(metav1.Duration)
+		**out = **in
+	}
 	if in.ReportDelay != nil {
 		in, out := &in.ReportDelay, &out.ReportDelay
 		*out = new(metav1.Duration)
