@@ -163,6 +163,7 @@ func explicitUsage(status, before v1alpha1.QueueStatus) any {
 	return map[string]any{
 		"observedGeneration": status.ObservedGeneration,
 		"pending":            status.Pending,
+		"oldestPending":      status.OldestPending,
 		"admitted":           status.Admitted,
 		"running":            status.Running,
 		"usage":              usage,
@@ -176,6 +177,7 @@ func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueSta
 	status := v1alpha1.QueueStatus{ObservedGeneration: q.Generation, Conditions: append([]metav1.Condition(nil), q.Status.Conditions...)}
 	if stats, ok := r.ledger.QueueStats(q.Name); ok {
 		status.Pending = int32(stats.Pending + stats.Suspended)
+		status.OldestPending = oldestPending(stats)
 		status.Admitted = int32(stats.Admitted)
 		status.Running = int32(stats.Running)
 		status.Usage = quantities(stats.Usage)
@@ -209,11 +211,34 @@ func (r *Room) agentStatus(a *v1alpha1.Agent, now metav1.Time) v1alpha1.AgentSta
 		status.Queues = int32(stats.Queues)
 		status.Pending = int32(stats.Pending + stats.Suspended)
 		status.Admitted = int32(stats.Admitted)
+		status.Levels = levelStatuses(stats.Levels)
 	}
 	setConditions(&status.Conditions, a.Generation, now, metav1.Condition{
 		Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Serving", Message: "serves its queues in this cluster",
 	})
 	return status
+}
+
+// oldestPending is since when a queue has kept somebody waiting. A time changes less often than how
+// long ago it was.
+func oldestPending(stats ledger.QueueStats) *metav1.Time {
+	if stats.Pending+stats.Suspended == 0 {
+		return nil
+	}
+	at := metav1.NewTime(time.Unix(0, stats.Oldest).Truncate(time.Second)) // as the API keeps it
+	return &at
+}
+
+func levelStatuses(levels []ledger.LevelStats) []v1alpha1.LevelStatus {
+	var out []v1alpha1.LevelStatus
+	for _, l := range levels {
+		status := v1alpha1.LevelStatus{Priority: -1, Seats: int32(l.Seats), Demand: int32(l.Demand), Used: int32(l.Used)}
+		if l.Level != ledger.HighestLevel {
+			status.Priority = int32(l.Level)
+		}
+		out = append(out, status)
+	}
+	return out
 }
 
 func setConditions(conditions *[]metav1.Condition, generation int64, now metav1.Time, wanted ...metav1.Condition) {

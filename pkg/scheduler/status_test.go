@@ -2,11 +2,14 @@ package scheduler
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -53,15 +56,43 @@ func TestStatusFollowsTheLedger(t *testing.T) {
 	require.EqualValues(t, 1, status.Admitted)
 	require.EqualValues(t, 0, status.Running, "it has no node yet")
 	require.Equal(t, "1", status.Usage.Cpu().String())
+	created := w.pods["b"].CreationTimestamp.Truncate(time.Second)
+	require.True(t, status.OldestPending.Equal(&metav1.Time{Time: created}), "%s, not %s", status.OldestPending, created)
 	agent := w.room.directory.agents["default"].Status
 	require.EqualValues(t, 1, agent.Queues)
 	require.EqualValues(t, 1, agent.Pending)
+	require.Equal(t, []v1alpha1.LevelStatus{{Priority: -1, Seats: 1, Demand: 1, Used: 1}}, agent.Levels)
+
+	w.clock.Step(time.Hour)
+	w.settle()
+	require.Empty(t, w.written(t), "that somebody waits longer is no news")
 
 	w.remove("a")
 	w.remove("b")
 	w.settle()
 	w.written(t)
 	require.Empty(t, w.room.directory.queues["q"].Status.Usage, "a resource nobody uses any more is taken out")
+	require.Nil(t, w.room.directory.queues["q"].Status.OldestPending, "nobody waits any more")
+}
+
+func TestAgentStatusDividesSeatsAmongLevels(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.room.agentSeen(&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Spec: v1alpha1.AgentSpec{Concurrency: ptr.To[int32](3)}})
+	w.queue("low", 5, func(q *v1alpha1.Queue) { q.Spec.Priority = ptr.To[int32](1) })
+	w.queue("high", 2, func(q *v1alpha1.Queue) { q.Spec.Priority = ptr.To[int32](7) })
+	for i := range 3 {
+		w.create(testPod(fmt.Sprintf("low-%d", i), "low"))
+	}
+	w.settle()
+	for i := range 3 {
+		w.create(testPod(fmt.Sprintf("high-%d", i), "high"))
+	}
+	w.settle()
+	w.written(t)
+	require.Equal(t, []v1alpha1.LevelStatus{
+		{Priority: 7, Seats: 2, Demand: 2, Used: 0},
+		{Priority: 1, Seats: 1, Demand: 3, Used: 3},
+	}, w.room.directory.agents["default"].Status.Levels)
 }
 
 func TestStatusWrittenByHandIsCorrected(t *testing.T) {

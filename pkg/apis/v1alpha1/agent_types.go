@@ -48,11 +48,34 @@ type AgentStatus struct {
 	// +optional
 	Admitted int32 `json:"admitted"`
 
+	// Levels divides the agent's seats among the priority levels of its queues, from the top.
+	// +optional
+	// +listType=atomic
+	Levels []LevelStatus `json:"levels,omitempty"`
+
 	// Conditions: Ready.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// LevelStatus is the seats of one priority level of an agent.
+type LevelStatus struct {
+	// Priority of the queues of this level; -1 is the highest, of the queues that set none.
+	Priority int32 `json:"priority"`
+
+	// Seats is how many operations of this level the agent's concurrency has room for now: what the
+	// level demands, as far as higher levels and the guarantees of lower ones leave room.
+	Seats int32 `json:"seats"`
+
+	// Demand is how many seats the level holds and waits for, as far as the concurrency, state and
+	// budget of its own queues let it.
+	Demand int32 `json:"demand"`
+
+	// Used is how many operations of this level hold a seat. It is above seats while what runs ends
+	// to make room for higher levels.
+	Used int32 `json:"used"`
 }
 
 // Agent is where queues are served.

@@ -102,6 +102,10 @@ type QueueStatus struct {
 	// +optional
 	Pending int32 `json:"pending"`
 
+	// OldestPending is when the oldest pod of the pending operations was created. Unset while none is pending.
+	// +optional
+	OldestPending *metav1.Time `json:"oldestPending,omitempty"`
+
 	// Admitted is how many operations hold a seat, with or without a node yet.
 	// +optional
 	Admitted int32 `json:"admitted"`
@@ -138,6 +142,7 @@ type QueueStatus struct {
 // +kubebuilder:printcolumn:name="Concurrency",type=integer,JSONPath=`.spec.concurrency`
 // +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.admitted`
 // +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pending`
+// +kubebuilder:printcolumn:name="Oldest",type=date,JSONPath=`.status.oldestPending`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.spec.state`
 // +kubebuilder:printcolumn:name="Agent",type=string,JSONPath=`.spec.agent`
 // +kubebuilder:printcolumn:name="Preemption",type=string,priority=1,JSONPath=`.spec.preemption`
