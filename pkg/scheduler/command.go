@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
@@ -108,6 +107,7 @@ func run(opts *options.Options) error {
 func newRoom(clock clock.WithTicker) *Room {
 	return &Room{
 		clock:     clock,
+		ready:     newReadiness(),
 		profiles:  map[string]bool{},
 		wake:      make(chan struct{}, 1),
 		ledger:    ledger.New(),
@@ -135,9 +135,19 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 		return fmt.Errorf("making a client for PodGroups: %w", err)
 	}
 	ours := newInformerSet(client, groups)
-	synced, err := r.watch(cc.InformerFactory, ours)
-	if err != nil {
+	if err := r.watch(cc.InformerFactory, ours); err != nil {
 		return fmt.Errorf("watching pods and queues: %w", err)
+	}
+	cc.InformerFactory = patientInformers{cc.InformerFactory, r.ready}
+	if cc.Authorization.Authorizer != nil { // else nothing is served
+		cc.Authorization.Authorizer = readyGate{cc.Authorization.Authorizer, r.ready}
+	}
+	if election := cc.LeaderElection; election != nil {
+		r.fence = newFence(election.Lock, r.clock, election.RenewDeadline, exitDeposed)
+		election.Lock = r.fence
+		for profile := range r.profiles {
+			sched.Profiles[profile] = fencedProfile{sched.Profiles[profile], r.fence}
+		}
 	}
 	ours.run(ctx)
 	recorders := map[string]events.EventRecorderLogger{}
@@ -152,7 +162,10 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 		(&sweeper{room: r, pods: cc.InformerFactory.Core().V1().Pods().Lister()}).run,
 	}
 	r.SchedulingQueue, sched.SchedulingQueue = sched.SchedulingQueue, r
-	r.onRun = func() { go r.lead(ctx, cc, synced, workers) }
+	r.onRun = func() {
+		r.ready.elected()
+		go r.lead(ctx, cc, workers)
+	}
 	return nil
 }
 
@@ -161,9 +174,9 @@ const adoptRetry = time.Second
 
 // lead begins to admit: after everything has been seen once, and after a look at what the API
 // server itself says is on nodes.
-func (r *Room) lead(ctx context.Context, cc *schedulerserverconfig.CompletedConfig, synced []cache.InformerSynced, workers []func(context.Context)) {
+func (r *Room) lead(ctx context.Context, cc *schedulerserverconfig.CompletedConfig, workers []func(context.Context)) {
 	logger := klog.FromContext(ctx)
-	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
+	if !r.ready.synced(ctx.Done()) {
 		return
 	}
 	for {
@@ -181,8 +194,17 @@ func (r *Room) lead(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 		case <-r.clock.After(adoptRetry):
 		}
 	}
-	logger.Info("Leading: queues are served", "pods", len(r.entries))
+	r.pumpDry(ctx)
+	r.ready.serving()
+	logger.Info("Leading: queues are served", "pods", r.size())
 	for _, worker := range workers {
 		go worker(ctx)
 	}
+}
+
+// size is how many pods the room knows.
+func (r *Room) size() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.entries)
 }

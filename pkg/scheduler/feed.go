@@ -1,12 +1,15 @@
 package scheduler
 
 import (
+	"errors"
+
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/ledger"
@@ -15,33 +18,18 @@ import (
 
 // The feed turns what the informers see into what the ledger knows. It is the only one that does.
 
-// watch registers the feed's handlers. The answers say when the first of everything has reached
-// the room.
-func (r *Room) watch(core informers.SharedInformerFactory, ours *informerSet) ([]cache.InformerSynced, error) {
-	var synced []cache.InformerSynced
-	add := func(informer cache.SharedIndexInformer, h cache.ResourceEventHandler) error {
-		registration, err := informer.AddEventHandler(h)
-		if err == nil {
-			synced = append(synced, registration.HasSynced)
-		}
-		return err
-	}
-	for _, register := range []func() error{
-		func() error { return add(core.Core().V1().Pods().Informer(), handle(r.podSeen, r.podGone)) },
-		func() error {
-			return add(core.Core().V1().Namespaces().Informer(), handle(r.namespaceSeen, r.namespaceGone))
-		},
-		func() error { return add(ours.queues, handle(r.queueSeen, r.queueGone)) },
-		func() error { return add(ours.agents, handle(r.agentSeen, r.agentGone)) },
-		func() error { return add(ours.projects, handle(r.projectSeen, r.projectGone)) },
-		func() error { return add(ours.organizations, handle(r.organizationSeen, r.organizationGone)) },
-		func() error { return add(ours.podGroups, handle(r.podGroupSeen, r.podGroupGone)) },
-	} {
-		if err := register(); err != nil {
-			return nil, err
-		}
-	}
-	return synced, nil
+// watch registers the feed's handlers.
+func (r *Room) watch(core informers.SharedInformerFactory, ours *informerSet) error {
+	group := "." + v1alpha1.GroupVersion.Group
+	return errors.Join(
+		r.ready.add("pods", core.Core().V1().Pods().Informer(), handle(r.podSeen, r.podGone)),
+		r.ready.add("namespaces", core.Core().V1().Namespaces().Informer(), handle(r.namespaceSeen, r.namespaceGone)),
+		r.ready.add("queues"+group, ours.queues, handle(r.queueSeen, r.queueGone)),
+		r.ready.add("agents"+group, ours.agents, handle(r.agentSeen, r.agentGone)),
+		r.ready.add("projects"+group, ours.projects, handle(r.projectSeen, r.projectGone)),
+		r.ready.add("organizations"+group, ours.organizations, handle(r.organizationSeen, r.organizationGone)),
+		r.ready.add("podgroups."+podgroups.SchemeGroupVersion.Group, ours.podGroups, handle(r.podGroupSeen, r.podGroupGone)),
+	)
 }
 
 // handle calls seen for every version of an object and gone at its end. An object that was

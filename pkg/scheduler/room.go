@@ -37,6 +37,8 @@ type Room struct {
 	ranks    ranks
 	wake     chan struct{}
 	onRun    func()
+	ready    *readiness
+	fence    *fence // nil without leader election
 
 	mu        sync.Mutex
 	ledger    *ledger.Ledger

@@ -45,6 +45,9 @@ func (w *statusWriter) run(ctx context.Context) {
 			return
 		case <-ticker.C():
 		}
+		if !w.room.fence.holds() {
+			continue
+		}
 		for _, change := range w.room.statusChanges() {
 			if err := w.write(ctx, change); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 				klog.FromContext(ctx).Error(err, "Cannot write a status; the next second tries again", "resource", change.resource, "name", change.object.Name)
