@@ -59,7 +59,10 @@ func (p *parts) scheduler() (supervisor.Component, error) {
 		"--bind-address", "127.0.0.1",
 		"--secure-port", strconv.Itoa(p.state.Ports.Scheduler),
 		"--tls-cert-file", p.dir.Cert(cluster.SchedulerServing),
-		"--tls-private-key-file", p.dir.Key(cluster.SchedulerServing))
+		"--tls-private-key-file", p.dir.Key(cluster.SchedulerServing),
+		// The leader tells the API server which port it found.
+		"--visibility-bind-address", "127.0.0.1",
+		"--visibility-port", "0")
 }
 
 func (p *parts) controller() (supervisor.Component, error) {

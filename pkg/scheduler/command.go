@@ -33,11 +33,13 @@ import (
 	"github.com/queueyard/queueyard/pkg/ledger"
 	_ "github.com/queueyard/queueyard/pkg/scheduler/config/scheme" // the plugins' arguments
 	"github.com/queueyard/queueyard/pkg/version"
+	"github.com/queueyard/queueyard/pkg/visibility"
 )
 
 // NewCommand is kube-scheduler's command with every flag and plugin of the stock one, and ours.
 func NewCommand() *cobra.Command {
 	opts := options.NewOptions()
+	visible := visibility.NewOptions()
 	cmd := &cobra.Command{
 		Use:   "queueyard-scheduler",
 		Short: "A kube-scheduler whose profiles may hold pods in queues",
@@ -56,10 +58,11 @@ kube-scheduler; profiles that enable QueueOrder and QueueGate serve queues.`,
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "queueyard-scheduler %s (Kubernetes %s)\n", version.String(), kubeversion.Get())
 				return err
 			}
-			return run(opts)
+			return run(opts, visible)
 		},
 	}
 	flags := opts.Flags
+	visible.AddFlags(flags.FlagSet("visibility"))
 	verflag.AddFlags(flags.FlagSet("global"))
 	globalflag.AddGlobalFlags(flags.FlagSet("global"), cmd.Name(), logs.SkipLoggingConfigurationFlags())
 	for _, set := range flags.FlagSets {
@@ -70,7 +73,7 @@ kube-scheduler; profiles that enable QueueOrder and QueueGate serve queues.`,
 	return cmd
 }
 
-func run(opts *options.Options) error {
+func run(opts *options.Options, visible *visibility.Options) error {
 	gates := opts.ComponentGlobalsRegistry.FeatureGateFor(compatibility.DefaultKubeComponent)
 	if err := logsapi.ValidateAndApply(opts.Logs, gates); err != nil {
 		return err
@@ -93,6 +96,9 @@ func run(opts *options.Options) error {
 	}
 	gates.(featuregate.MutableFeatureGate).AddMetrics()
 	opts.ComponentGlobalsRegistry.AddMetrics()
+	if err := room.serveVisibility(ctx, opts, visible, completed); err != nil {
+		return err
+	}
 	if err := room.open(ctx, completed, sched); err != nil {
 		return err
 	}
@@ -116,6 +122,8 @@ func newRoom(clock clock.WithTicker) *Room {
 		idle:      map[types.UID]*entry{},
 		changes:   newChanges(),
 		accounts:  map[accountKey]*account{},
+		turnovers: map[string]*turnover{},
+		announce:  func(context.Context) {},
 	}
 }
 
@@ -159,6 +167,7 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 		r.accountant,
 		(&reporter{r, cc.Client, recorders}).run,
 		(&statusWriter{r, client}).run,
+		r.announce,
 		(&sweeper{room: r, pods: cc.InformerFactory.Core().V1().Pods().Lister()}).run,
 	}
 	r.SchedulingQueue, sched.SchedulingQueue = sched.SchedulingQueue, r

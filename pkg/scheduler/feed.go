@@ -115,6 +115,9 @@ func (r *Room) placed(e *entry) {
 	if e.gang.operation == "" {
 		e.gang, _ = r.directory.gangOf(e.pod) // after a restart its PodGroup may be seen later than the pod
 	}
+	if state == ledger.Admitted {
+		r.started(e.assignment.Queue)
+	}
 	if state != ledger.Running {
 		waitSeconds.WithLabelValues(e.assignment.Queue).Observe(r.clock.Since(e.pod.CreationTimestamp.Time).Seconds())
 	}
@@ -241,6 +244,7 @@ func (r *Room) queueGone(q *v1alpha1.Queue) {
 	r.directory.DeleteQueue(q.Name)
 	r.ledger.DeleteQueue(q.Name)
 	delete(r.accounts, accountKey{ledger.Queue, q.Name})
+	delete(r.turnovers, q.Name)
 	forgetMetrics(q.Name)
 	r.tenancyChanged()
 }

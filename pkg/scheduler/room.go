@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -53,7 +54,10 @@ type Room struct {
 	hastened  time.Time // when that was
 	changes   changes
 	accounts  map[accountKey]*account
-	leading   bool // the accounts here, not those in statuses, are the truth
+	leading   bool                  // the accounts here, not those in statuses, are the truth
+	turnovers map[string]*turnover  // by queue
+	announce  func(context.Context) // has the API server ask this replica while it leads
+	serving   atomic.Bool           // who asks may look: this replica leads and has seen everything
 }
 
 // entry is one pod of our profiles that is not over.

@@ -14,7 +14,8 @@ import (
 )
 
 // Queueyard applies the manifests found in files, except the custom resource definitions, which must be served
-// already. Webhooks are called at webhookURL, because a sandbox has no service network. Queueyard's own objects are
+// already. Webhooks are called at webhookURL, and aggregated APIs on this machine, because a sandbox has no service
+// network. Queueyard's own objects are
 // made when missing and never changed: people edit them.
 func Queueyard(ctx context.Context, config *rest.Config, files fs.FS, webhookURL string) error {
 	objects, err := read(files, "install")
@@ -32,6 +33,7 @@ func Queueyard(ctx context.Context, config *rest.Config, files fs.FS, webhookURL
 		if object.GroupVersionKind().Group == v1alpha1.GroupVersion.Group {
 			err = applier.createMissing(ctx, object)
 		} else if err = redirectWebhooks(object, webhookURL); err == nil {
+			redirectService(object)
 			err = applier.apply(ctx, object)
 		}
 		if err != nil {
@@ -68,6 +70,15 @@ func rank(object *unstructured.Unstructured) int {
 		return 2
 	default:
 		return 1
+	}
+}
+
+// redirectService makes a Service whose endpoints are written by a program, which can't be loopback addresses, a name
+// of this machine. The program gives its port in the APIService.
+func redirectService(object *unstructured.Unstructured) {
+	_, selects, _ := unstructured.NestedMap(object.Object, "spec", "selector")
+	if object.GetKind() == "Service" && !selects {
+		object.Object["spec"] = map[string]any{"type": "ExternalName", "externalName": "localhost"}
 	}
 }
 
