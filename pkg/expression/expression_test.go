@@ -252,6 +252,9 @@ func TestDeclaredTypes(t *testing.T) {
 		require.NoError(t, errs.Err())
 		require.Equal(t, map[string]any{"lr": 1.0, "epochs": int64(3), "all": []any{1.0, true}}, got)
 	}
+	got, errs := template.Render(context.Background(), Values{Params: map[string]any{"lr": json.Number("100000000000000000000"), "epochs": int64(3)}})
+	require.NoError(t, errs.Err())
+	require.Equal(t, 1e20, got.(map[string]any)["lr"])
 	_, errs = template.Render(context.Background(), Values{Params: map[string]any{"lr": 1.0, "epochs": json.Number("18446744073709551616")}})
 	require.ErrorContains(t, errs.Err(), "beyond 64 bits: write it as a string")
 }

@@ -2,6 +2,7 @@ package expression
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -171,6 +172,11 @@ func plain(value any, t Type) bool {
 // typed is the value as its declared type: the checker relied on it.
 func typed(name string, value any, t Type) (any, *fault) {
 	native := value
+	if number, ok := value.(json.Number); ok && t == params.Float {
+		if f, err := params.FloatOf(number); err == nil {
+			return f, nil
+		}
+	}
 	if v := (adapter{}).NativeToValue(value); types.IsError(v) {
 		f := asFault(v.(*types.Err))
 		return nil, &fault{message: name + ": " + f.message, remedy: f.remedy}

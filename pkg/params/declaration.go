@@ -102,7 +102,12 @@ func (d *declaration) bound(field string, raw []byte) (*bound, *Error) {
 
 // read decodes a value and holds it to the declaration. Its messages continue a sentence that names the param.
 func (d *declaration) read(raw []byte) (any, *Error) {
-	value, err := Decode(raw)
+	value, err := decode(raw)
+	if number, ok := value.(json.Number); ok && d.kind == Float {
+		value, err = FloatOf(number)
+	} else if err == nil {
+		value, err = normalise(value)
+	}
 	if err != nil {
 		return nil, &Error{Message: err.Error(), Remedy: "correct it"}
 	}

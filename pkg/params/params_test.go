@@ -63,6 +63,7 @@ func TestResolve(t *testing.T) {
 		{"an int that came as a float", input(Int), `3.0`, int64(3), ""},
 		{"a float", input(Float), `1e-3`, 0.001, ""},
 		{"a float written as an int", input(Float), `1`, 1.0, ""},
+		{"a float without its exponent", input(Float), `100000000000000000000`, 1e20, ""},
 		{"a bool", input(Bool), `true`, true, ""},
 		{"a list", input(List), `[1, 1.5, "a", {"b": 2}]`, []any{int64(1), 1.5, "a", map[string]any{"b": int64(2)}}, ""},
 		{"a map", input(Map), `{"a": null}`, map[string]any{"a": nil}, ""},
@@ -170,7 +171,7 @@ func TestValidate(t *testing.T) {
 func anyJSON() *rapid.Generator[any] {
 	scalar := rapid.OneOf(
 		rapid.Just[any](nil), rapid.Map(rapid.Bool(), func(v bool) any { return v }), rapid.Map(rapid.Int64(), func(v int64) any { return v }),
-		rapid.Map(rapid.Float64(), func(v float64) any { return v }), rapid.Map(rapid.String(), func(v string) any { return v }),
+		rapid.Map(rapid.Float64(), func(v float64) any { return v + 0 /* no -0, which is no int */ }), rapid.Map(rapid.String(), func(v string) any { return v }),
 	)
 	return rapid.OneOf(scalar, rapid.Map(rapid.SliceOfN(scalar, 0, 3), func(v []any) any { return v }),
 		rapid.Map(rapid.MapOfN(rapid.StringN(0, 3, 6), scalar, 0, 3), func(v map[string]any) any { return v }))
@@ -185,6 +186,9 @@ func TestResolveProperty(t *testing.T) {
 			t.Skip("no JSON")
 		}
 		kind := rapid.SampledFrom(Types).Draw(t, "type")
+		if _, err := Decode(text); err != nil && kind != Float {
+			t.Skip("a float that JSON writes as an integer beyond 64 bits")
+		}
 		inputs := []v1alpha1.Input{input(kind)}
 		got, errs := Resolve(inputs, v1alpha1.Values{"p": *raw(string(text))}, "")
 		if len(errs) > 0 {
@@ -198,6 +202,9 @@ func TestResolveProperty(t *testing.T) {
 		}
 		if kind != Any && TypeOf(got["p"]) != kind {
 			t.Fatalf("%s resolved to %T as %s", text, got["p"], kind)
+		}
+		if i, ok := value.(int64); ok && kind == Float {
+			value = float64(i) // rounded where a float has no more digits
 		}
 		if !equalNumbers(got["p"], value) {
 			t.Fatalf("%s resolved to %v", text, got["p"])

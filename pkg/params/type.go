@@ -31,6 +31,15 @@ var Types = []Type{String, Int, Float, Bool, List, Map, Any}
 
 // Decode reads one JSON value: an integer becomes int64, another number float64.
 func Decode(raw []byte) (any, error) {
+	value, err := decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	return normalise(value)
+}
+
+// decode reads one JSON value, with numbers as they were written.
+func decode(raw []byte) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	var value any
@@ -40,7 +49,7 @@ func Decode(raw []byte) (any, error) {
 	if decoder.More() {
 		return nil, fmt.Errorf("is more than one JSON value")
 	}
-	return normalise(value)
+	return value, nil
 }
 
 func normalise(value any) (any, error) {
@@ -71,13 +80,19 @@ func Number(n json.Number) (any, error) {
 	if !strings.ContainsAny(text, ".eE") {
 		i, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("has the integer %s, which is beyond 64 bits: write it as a string, or with a decimal point", clip(text))
+			return nil, fmt.Errorf("has the integer %s, which is beyond 64 bits: write it as a string", clip(text))
 		}
 		return i, nil
 	}
+	return FloatOf(n)
+}
+
+// FloatOf is a JSON number as a float, however it was written: 1e20 comes back from Kubernetes without its exponent.
+func FloatOf(n json.Number) (float64, error) {
+	text := n.String()
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return nil, fmt.Errorf("has the number %s, which is beyond a 64-bit float: write it as a string", clip(text))
+		return 0, fmt.Errorf("has the number %s, which is beyond a 64-bit float: write it as a string", clip(text))
 	}
 	return f, nil
 }
