@@ -68,7 +68,11 @@ func (l *Ledger) Victims(uid string) []string {
 	if !ok {
 		return nil
 	}
-	return plan.uids(plan.victims(p.op.queue, short))
+	var uids []string
+	for _, op := range plan.victims(p.op.queue, short) {
+		uids = append(uids, plan.uids(op)...)
+	}
+	return uids
 }
 
 // shortages is what the limits that a pod's queue shares lack for it, beside what others leave and
@@ -140,14 +144,12 @@ func (t *plan) victims(q *queue, short []shortage) []*operation {
 	return chosen
 }
 
-// uids is the pods of operations that hold room and do not leave yet.
-func (t *plan) uids(ops []*operation) []string {
+// uids is the pods of an operation that hold room and do not leave yet.
+func (t *plan) uids(op *operation) []string {
 	var uids []string
-	for _, op := range ops {
-		for _, m := range op.inOrder() {
-			if m.state.Holds() && !t.leaving[m] {
-				uids = append(uids, m.uid)
-			}
+	for _, m := range op.inOrder() {
+		if m.state.Holds() && !t.leaving[m] {
+			uids = append(uids, m.uid)
 		}
 	}
 	return uids

@@ -8,8 +8,8 @@ import (
 // Takeover is room that a waiting pod, or its gang, takes from operations of lower levels.
 type Takeover struct {
 	UID string
-	// Victims are the pods to evict, by whole operations. None where what leaves already is enough.
-	Victims []string
+	// Victims are the pods to evict, whole operations. None where what leaves already is enough.
+	Victims [][]string
 }
 
 // Takeovers plans what is to be evicted for the pods that wait in queues that preempt: for at most max
@@ -153,7 +153,7 @@ func (t *plan) preemptible() []candidate {
 }
 
 // takeover plans for one pod. It is not ok where nothing can be done for it.
-func (t *plan) takeover(p *pod, first bool) (victims []string, ok bool) {
+func (t *plan) takeover(p *pod, first bool) (victims [][]string, ok bool) {
 	if t.going[p.op] {
 		return nil, false // what it lacks will be more
 	}
@@ -171,7 +171,9 @@ func (t *plan) takeover(p *pod, first bool) (victims []string, ok bool) {
 			return nil, false
 		}
 	}
-	uids := t.uids(ops)
+	for _, op := range ops {
+		victims = append(victims, t.uids(op))
+	}
 	if t.rivals(p, all, ops, first) {
 		return nil, false
 	}
@@ -184,7 +186,7 @@ func (t *plan) takeover(p *pod, first bool) (victims []string, ok bool) {
 		t.unseat(op)
 	}
 	t.claim(p)
-	return uids, true
+	return victims, true
 }
 
 // claim notes what a pod that was planned for will take, beside what is held for it.

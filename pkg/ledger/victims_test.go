@@ -204,7 +204,8 @@ func (w *world) takeovers(t *rapid.T) {
 		require.NotEqual(t, barred, p.UID)
 		require.Equal(t, LowerPriority, m.queues[p.Queue].Preemption)
 		ops := map[modelOperation]bool{}
-		for _, victim := range takeover.Victims {
+		victims := slices.Concat(takeover.Victims...)
+		for _, victim := range victims {
 			v := m.pods[victim]
 			ops[v.op()] = true
 			require.True(t, v.state.Holds() && !v.Unpreemptible && victim != spared, "%s is evicted", victim)
@@ -218,8 +219,9 @@ func (w *world) takeovers(t *rapid.T) {
 			}
 		}
 		if len(leaving) == 0 && len(planned) == 1 {
-			require.Equal(t, l.Victims(p.UID), takeover.Victims)
+			require.Equal(t, l.Victims(p.UID), victims)
 		}
+		require.Len(t, takeover.Victims, len(ops))
 		if !reserved[p.Queue] {
 			reserved[p.Queue] = true
 			require.Equal(t, m.reserve(p.UID, 0), l.Reserve(p.UID, 0))

@@ -93,6 +93,7 @@ func (r *Room) gone(uid types.UID) {
 	if e != nil {
 		r.notIdle(e)
 		r.noRetry(e)
+		r.notLeaving(e)
 		e.listed = false
 		r.freed = r.freed || e.bound()
 		r.drop(e)
@@ -121,7 +122,8 @@ func (r *Room) placed(e *entry) {
 	if state != ledger.Running {
 		waitSeconds.WithLabelValues(e.assignment.Queue).Observe(r.clock.Since(e.pod.CreationTimestamp.Time).Seconds())
 	}
-	r.ledger.Charge(r.describe(e.pod, e.assignment, e.gang))
+	r.ledger.Charge(declare(r.describe(e.pod, e.assignment, e.gang), e.pod))
+	r.seeLeaving(e)
 	e.refusal, e.committed = nil, false
 	r.ranks.drop(e.uid())
 	r.notIdle(e)
@@ -134,7 +136,10 @@ func (r *Room) waiting(e *entry) {
 	if e.committed {
 		return // its bind is under way
 	}
-	if e.pod.DeletionTimestamp != nil || len(e.pod.Spec.SchedulingGates) > 0 {
+	if gated := len(e.pod.Spec.SchedulingGates) > 0; gated != e.gated {
+		e.gated, e.since = gated, r.clock.Now()
+	}
+	if e.pod.DeletionTimestamp != nil || e.gated {
 		r.withdraw(e)
 		return
 	}
@@ -157,8 +162,12 @@ func (r *Room) waiting(e *entry) {
 	if moved && r.ranks.has(e.uid()) {
 		r.withdraw(e)
 	}
+	if e.assignment.Queue != "" && e.assignment.Queue != assignment.Queue {
+		e.since = r.clock.Now()
+	}
 	e.assignment, e.gang = assignment, g
-	r.ledger.Enter(r.describe(e.pod, assignment, g))
+	r.ledger.Enter(declare(r.describe(e.pod, assignment, g), e.pod))
+	r.barIfMakingWay(e)
 	r.report(e)
 }
 
@@ -234,6 +243,7 @@ func (r *Room) applyQueue(q *v1alpha1.Queue) {
 		Strategy:   strategy,
 		Paused:     q.Spec.State == v1alpha1.QueuePaused,
 		Guaranteed: int64(q.Spec.Guaranteed),
+		Preemption: preemptionOf(q),
 	})
 }
 

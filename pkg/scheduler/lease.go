@@ -92,6 +92,7 @@ func (r *Room) giveBack(e *entry) {
 		r.unadmit(e)
 		r.noRetry(e)
 		e.attempts, e.retryAt = attempts, retryAt
+		e.since = r.clock.Now() // room is not held for what found no node, until it has waited anew
 		heap.Push(&r.retries, e)
 		r.ledger.Suspend(string(e.uid()), "")
 	}

@@ -32,6 +32,10 @@ var (
 		Help:    "Time one run of the pump took.",
 		Buckets: metrics.ExponentialBuckets(0.00001, 4, 10),
 	})
+	evictions = metrics.NewCounterVec(&metrics.CounterOpts{
+		Subsystem: subsystem, Name: "evictions_total", StabilityLevel: metrics.ALPHA,
+		Help: "Pods that made way for a queue that preempts, per queue they were in: preempted (evicted from a node), returned (had no node yet, and wait again), refused (an eviction was refused; the pod stays).",
+	}, []string{"queue", "reason"})
 	operations = metrics.NewGaugeVec(&metrics.GaugeOpts{
 		Subsystem: subsystem, Name: "operations", StabilityLevel: metrics.ALPHA,
 		Help: "Operations of a queue by state: pending (waits for room), admitted (holds a seat), running (holds a seat and has a pod on a node).",
@@ -39,7 +43,7 @@ var (
 )
 
 var registerMetrics = sync.OnceFunc(func() {
-	legacyregistry.MustRegister(admissions, waitSeconds, noFitReturns, repairs, pumpDuration, operations)
+	legacyregistry.MustRegister(admissions, waitSeconds, noFitReturns, repairs, pumpDuration, evictions, operations)
 })
 
 // forgetMetrics ends the series of a queue that is gone, so that their number stays that of the
@@ -48,6 +52,9 @@ func forgetMetrics(queue string) {
 	labels := map[string]string{"queue": queue}
 	admissions.Delete(labels)
 	waitSeconds.Delete(labels)
+	for _, reason := range []string{"preempted", "returned", "refused"} {
+		evictions.Delete(map[string]string{"queue": queue, "reason": reason})
+	}
 	for _, state := range []string{"pending", "admitted", "running"} {
 		operations.Delete(map[string]string{"queue": queue, "state": state})
 	}

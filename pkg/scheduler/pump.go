@@ -50,6 +50,7 @@ func (r *Room) pumpOnce(ctx context.Context) (more bool, next time.Duration) {
 	r.hastenGangs(now)
 	r.resumeDue(now)
 	r.resolveStale()
+	r.guardHeads(now)
 	batch := r.ledger.Admit(pumpBatch)
 	for _, a := range batch {
 		uid := types.UID(a.UID)
@@ -65,7 +66,11 @@ func (r *Room) pumpOnce(ctx context.Context) (more bool, next time.Duration) {
 		admissions.WithLabelValues(e.assignment.Queue).Inc()
 	}
 	reclaimed := r.reclaimIdle(now)
-	return len(batch) >= pumpBatch || reclaimed, r.nextDue(now)
+	more = len(batch) >= pumpBatch || reclaimed
+	if !more {
+		more = r.takeOver(now)
+	}
+	return more, r.nextDue(now)
 }
 
 // rankOf is the rank of a pod that is admitted now. Those of a gang that are admitted together share
@@ -91,9 +96,9 @@ type admitting struct {
 	at   time.Time
 }
 
-// nextDue is how long until a back-off ends or an idle pod's time is up.
+// nextDue is how long until a back-off ends, an idle pod's time is up, or heads are looked at again.
 func (r *Room) nextDue(now time.Time) time.Duration {
-	next := sweepPeriod
+	next := guardPeriod
 	if len(r.retries) > 0 {
 		next = min(next, r.retries[0].retryAt.Sub(now))
 	}

@@ -52,7 +52,7 @@ type finding struct {
 func (r *Room) report(e *entry) {
 	switch {
 	case e.bound():
-		if c := admittedCondition(e.pod); c != nil && c.Status == v1.ConditionFalse {
+		if c := admittedCondition(e.pod); c != nil && c.Status == v1.ConditionFalse && !r.preempted(e) {
 			r.reports.bound = append(r.reports.bound, e.uid())
 		}
 	case !e.reportable:
@@ -70,7 +70,7 @@ func (r *Room) findings(budget int) []finding {
 	for len(r.reports.bound) > 0 && len(out) < budget {
 		e := r.entries[r.reports.bound[0]]
 		r.reports.bound = r.reports.bound[1:]
-		if e != nil && e.listed {
+		if e != nil && e.listed && e.bound() && !r.preempted(e) {
 			out = r.find(out, e, v1.ConditionTrue, "Admitted", fmt.Sprintf("queue %s admitted it", e.assignment.Queue))
 		}
 	}
@@ -114,9 +114,11 @@ func (r *Room) verdict(e *entry) (reason, message string) {
 	}
 	switch r.ledger.State(string(e.uid())) {
 	case ledger.Waiting:
-		why, _ := r.ledger.Explain(string(e.uid()))
-		return string(why.Reason), why.Message()
+		return r.explain(e)
 	case ledger.Suspended:
+		if by := r.barred(e); by != "" {
+			return reasonPreempted, "its operation was preempted by " + by + "; it waits in line again when the pods that were evicted are gone"
+		}
 		message = "no node fits it; its room serves others until it is tried again"
 		if e.retryAt.After(r.clock.Now()) {
 			message += " at " + e.retryAt.UTC().Format(time.RFC3339)

@@ -49,6 +49,8 @@ type Room struct {
 	retries   retryHeap
 	reports   reportLine
 	stale     staleness
+	guard     guard
+	preempt   preemption
 	admitting admitting
 	freed     bool      // a pod has left a node since gangs were last hastened
 	hastened  time.Time // when that was
@@ -72,6 +74,8 @@ type entry struct {
 	failed    bool // came back unschedulable; preemption may still nominate a node
 
 	entered    time.Time // first seen waiting
+	since      time.Time // since when it waits, if that is not its creation
+	gated      bool      // by scheduling gates
 	assignment tenancy.Assignment
 	gang       gang
 	refusal    *tenancy.Refusal
