@@ -49,6 +49,7 @@ func upCommand(dir *string) *cobra.Command {
 			return err
 		})
 	}
+	flags.IntVar(&options.Schedulers, "schedulers", 1, "how many replicas of the scheduler there should be at least; one of them leads")
 	flags.BoolVar(&options.NoProcessNode, "no-process-node", false, "do without the node that runs pods as local processes")
 	flags.BoolVar(&options.NoQueueyard, "no-queueyard", false, "only the cluster: without Queueyard's manifests, scheduler and controller")
 	flags.StringVar(&options.WorkDir, "workdir", "", "working directory of pods on the process node (default: the current one)")

@@ -18,6 +18,14 @@ const (
 	Controller     = "controller"
 )
 
+// SchedulerReplica is the name of a replica of the scheduler as a component; the first is 0.
+func SchedulerReplica(i int) string {
+	if i == 0 {
+		return Scheduler
+	}
+	return Scheduler + "-" + strconv.Itoa(i+1)
+}
+
 // program is the file of the sandbox command itself; it is also the supervisor and the process node.
 const program = "sandbox"
 
@@ -50,14 +58,14 @@ func (p *parts) processNode() (supervisor.Component, error) {
 		"process-node", "--dir", string(p.dir), "--port", strconv.Itoa(p.state.Ports.Kubelet), "--workdir", p.options.WorkDir)
 }
 
-func (p *parts) scheduler() (supervisor.Component, error) {
+func (p *parts) scheduler(replica int) (supervisor.Component, error) {
 	kubeconfig := p.dir.KubeconfigOf(Scheduler)
-	return p.component(Scheduler, schedulerProgram,
+	return p.component(SchedulerReplica(replica), schedulerProgram,
 		"--config", p.dir.Config(schedulerConfig),
 		"--authentication-kubeconfig", kubeconfig,
 		"--authorization-kubeconfig", kubeconfig,
 		"--bind-address", "127.0.0.1",
-		"--secure-port", strconv.Itoa(p.state.Ports.Scheduler),
+		"--secure-port", strconv.Itoa(p.state.Ports.Schedulers[replica].Secure),
 		"--tls-cert-file", p.dir.Cert(cluster.SchedulerServing),
 		"--tls-private-key-file", p.dir.Key(cluster.SchedulerServing),
 		// The leader tells the API server which port it found.

@@ -4,6 +4,7 @@ package sandbox
 import (
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/queueyard/queueyard/pkg/sandbox/layout"
 	"github.com/queueyard/queueyard/pkg/sandbox/simulation"
@@ -26,6 +27,11 @@ type Options struct {
 	NoProcessNode  bool
 	// NoQueueyard leaves out Queueyard's manifests, scheduler and controller.
 	NoQueueyard bool
+	// Schedulers is how many replicas of the scheduler there should be at least, of which one leads. 0: one.
+	Schedulers int
+	// LeaseDuration is how long a leading scheduler that ends without a word is waited for. 0: what the
+	// manifests say.
+	LeaseDuration time.Duration
 
 	// Progress is told each step that was done.
 	Progress func(string)
@@ -50,6 +56,7 @@ func (o *Options) complete() (layout.Dir, error) {
 	if o.WorkDir, err = filepath.Abs(o.WorkDir); err != nil {
 		return "", err
 	}
+	o.Schedulers = max(o.Schedulers, 1)
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/queueyard/queueyard/manifests"
 	"github.com/queueyard/queueyard/pkg/sandbox/cluster"
 	"github.com/queueyard/queueyard/pkg/sandbox/install"
+	"github.com/queueyard/queueyard/pkg/sandbox/supervisor"
 )
 
 // Names in Queueyard's manifests.
@@ -32,16 +33,12 @@ const (
 )
 
 func (u *up) ensureQueueyard(ctx context.Context) error {
-	if u.options.NoQueueyard || u.has(Scheduler) && u.has(Controller) {
+	if u.options.NoQueueyard {
 		return nil
 	}
 	// Missing programs are told before anything is installed.
-	scheduler, err := u.scheduler()
-	if err != nil {
-		return err
-	}
-	controller, err := u.controller()
-	if err != nil {
+	missing, err := u.missingQueueyard()
+	if err != nil || len(missing) == 0 {
 		return err
 	}
 	if err := install.CRDs(ctx, u.config, manifests.Install); err != nil {
@@ -64,15 +61,37 @@ func (u *up) ensureQueueyard(ctx context.Context) error {
 	if err := u.writeSchedulerConfig(ctx); err != nil {
 		return err
 	}
-	if !u.has(Scheduler) {
-		if err := u.add(scheduler, nil); err != nil {
+	for _, component := range missing {
+		if err := u.add(component, nil); err != nil {
 			return err
 		}
 	}
-	if !u.has(Controller) {
-		return u.add(controller, nil)
-	}
 	return nil
+}
+
+// missingQueueyard is Queueyard's components that should run and do not.
+func (u *up) missingQueueyard() (missing []supervisor.Component, err error) {
+	if err := u.state.EnsureSchedulers(u.dir, u.options.Schedulers); err != nil {
+		return nil, err
+	}
+	for i := range u.options.Schedulers {
+		if u.has(SchedulerReplica(i)) {
+			continue
+		}
+		scheduler, err := u.scheduler(i)
+		if err != nil {
+			return nil, err
+		}
+		missing = append(missing, scheduler)
+	}
+	if !u.has(Controller) {
+		controller, err := u.controller()
+		if err != nil {
+			return nil, err
+		}
+		missing = append(missing, controller)
+	}
+	return missing, nil
 }
 
 // writeSchedulerConfig takes the installed configuration and adds who the scheduler is, which a pod would be told by
@@ -89,6 +108,14 @@ func (u *up) writeSchedulerConfig(ctx context.Context) error {
 	err = unstructured.SetNestedField(config, u.dir.KubeconfigOf(Scheduler), clientConnectionField, clientConnectionFilePath)
 	if err != nil {
 		return fmt.Errorf("ConfigMap %s, key %s: %w", schedulerConfigMap, schedulerConfigMapFile, err)
+	}
+	if lease := u.options.LeaseDuration; lease != 0 {
+		// In the proportions of Kubernetes' defaults.
+		for field, duration := range map[string]time.Duration{"leaseDuration": lease, "renewDeadline": lease * 2 / 3, "retryPeriod": lease * 2 / 15} {
+			if err := unstructured.SetNestedField(config, duration.String(), "leaderElection", field); err != nil {
+				return fmt.Errorf("ConfigMap %s, key %s: %w", schedulerConfigMap, schedulerConfigMapFile, err)
+			}
+		}
 	}
 	data, err := yaml.Marshal(config)
 	if err != nil {

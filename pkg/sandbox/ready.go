@@ -43,12 +43,15 @@ func (u *up) probes(s *Sandbox) (map[string]func(context.Context) error, error) 
 	probe := func(url string) func(context.Context) error {
 		return func(ctx context.Context) error { return get(ctx, client, url) }
 	}
-	return map[string]func(context.Context) error{
+	probes := map[string]func(context.Context) error{
 		SimulatedNodes: u.simulatedNodesReady,
 		ProcessNode:    u.processNodeReady,
-		Scheduler:      probe("https://" + cluster.Loopback(s.state.Ports.Scheduler) + "/readyz"),
 		Controller:     probe("http://" + cluster.Loopback(s.state.Ports.ControllerHealth) + "/readyz"),
-	}, nil
+	}
+	for i, ports := range s.state.Ports.Schedulers {
+		probes[SchedulerReplica(i)] = probe("https://" + cluster.Loopback(ports.Secure) + "/readyz")
+	}
+	return probes, nil
 }
 
 func (u *up) simulatedNodesReady(ctx context.Context) error {

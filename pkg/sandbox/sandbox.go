@@ -84,14 +84,17 @@ func (s *Sandbox) Status() (components []supervisor.Status, running bool, err er
 }
 
 // Kill ends a component as a crash would. The supervisor starts it again.
-func (s *Sandbox) Kill(component string) error {
+func (s *Sandbox) Kill(component string) error { return s.Signal(component, syscall.SIGKILL) }
+
+// Signal sends a signal to a component.
+func (s *Sandbox) Signal(component string, signal syscall.Signal) error {
 	components, _, err := s.Status()
 	if err != nil {
 		return err
 	}
 	for _, c := range components {
 		if c.Name == component && c.PID != 0 {
-			return syscall.Kill(c.PID, syscall.SIGKILL)
+			return syscall.Kill(c.PID, signal)
 		}
 	}
 	return fmt.Errorf("component %s of %s does not run", component, s.dir)

@@ -22,11 +22,21 @@ type State struct {
 type Ports struct {
 	APIServer         int `json:"apiServer"`
 	Kubelet           int `json:"kubelet"`
-	Scheduler         int `json:"scheduler"`
 	ControllerWebhook int `json:"controllerWebhook"`
 	ControllerHealth  int `json:"controllerHealth"`
 	ControllerMetrics int `json:"controllerMetrics"`
+	// Schedulers has those of each replica.
+	Schedulers []SchedulerPorts `json:"schedulers,omitempty"`
 }
+
+// SchedulerPorts are those of one replica of the scheduler.
+type SchedulerPorts struct {
+	// Secure serves health and metrics.
+	Secure int `json:"secure"`
+}
+
+// pointers are all ports of the replica.
+func (p *SchedulerPorts) pointers() []*int { return []*int{&p.Secure} }
 
 const stateKind = "queueyard-sandbox"
 
@@ -56,14 +66,35 @@ func ensureState(dir layout.Dir) (*State, error) {
 		return nil, err
 	}
 	p := &state.Ports
-	err = choosePorts(&p.APIServer, &p.Kubelet, &p.Scheduler,
-		&p.ControllerWebhook, &p.ControllerHealth, &p.ControllerMetrics)
-	if err != nil {
+	ports := []*int{&p.APIServer, &p.Kubelet, &p.ControllerWebhook, &p.ControllerHealth, &p.ControllerMetrics}
+	for i := range p.Schedulers {
+		ports = append(ports, p.Schedulers[i].pointers()...)
+	}
+	if err := choosePorts(ports...); err != nil {
 		return nil, err
 	}
-	data, err := json.MarshalIndent(state, "", "  ")
-	if err != nil {
-		return nil, err
+	return state, state.write(dir)
+}
+
+// EnsureSchedulers gives ports to so many replicas of the scheduler. Those that have some keep them.
+func (s *State) EnsureSchedulers(dir layout.Dir, replicas int) error {
+	if len(s.Ports.Schedulers) >= replicas {
+		return nil
 	}
-	return state, os.WriteFile(dir.State(), append(data, '\n'), 0o600)
+	for len(s.Ports.Schedulers) < replicas {
+		ports := SchedulerPorts{}
+		if err := choosePorts(ports.pointers()...); err != nil {
+			return err
+		}
+		s.Ports.Schedulers = append(s.Ports.Schedulers, ports)
+	}
+	return s.write(dir)
+}
+
+func (s *State) write(dir layout.Dir) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(dir.State(), append(data, '\n'), 0o600)
 }
