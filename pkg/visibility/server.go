@@ -7,8 +7,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
+	"github.com/emicklei/go-restful/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -126,6 +128,7 @@ func (s *Server) build() (*genericapiserver.GenericAPIServer, error) {
 	namer := apiopenapi.NewDefinitionNamer(scheme)
 	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openapi.GetOpenAPIDefinitions, namer)
 	config.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openapi.GetOpenAPIDefinitions, namer) // API servers ask for it again and again
+	config.OpenAPIConfig.GetOperationIDAndTags, config.OpenAPIV3Config.GetOperationIDAndTags = operationID, operationID
 	config.OpenAPIConfig.Info.Title, config.OpenAPIV3Config.Info.Title = "Queueyard visibility", "Queueyard visibility"
 	if err := s.secure(config); err != nil {
 		return nil, err
@@ -155,6 +158,15 @@ func (s *Server) secure(config *genericapiserver.Config) error {
 		return err
 	}
 	return s.delegation.Authorization.ApplyTo(&config.Authorization)
+}
+
+// operationID tells apart the two resources whose explanations are of one kind.
+func operationID(r *restful.Route) (string, []string, error) {
+	id, tags, err := apiopenapi.GetOperationIDAndTags(r)
+	if strings.Contains(r.Path, "/"+v1alpha1.OperationsResource+"/") {
+		id += "OfOperation"
+	}
+	return id, tags, err
 }
 
 var _ dynamiccertificates.CertKeyContentProvider = (*certificate)(nil)
