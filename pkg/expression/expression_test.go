@@ -3,10 +3,13 @@ package expression
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/queueyard/queueyard/pkg/params"
@@ -195,6 +198,9 @@ func TestRuntimeErrors(t *testing.T) {
 		{"a large unsigned", "{{ 18446744073709551615u }}", "beyond the integers of Kubernetes"},
 		{"a bad pattern", `{{ params.name.matches(params.name + "[") }}`, "error parsing regexp"},
 		{"a costly loop", "{{ lists.range(1000).map(a, lists.range(1000).map(b, lists.range(1000).map(c, a*b*c)))}}", "the expression takes too long to evaluate"},
+		{"a quadratic call", "{{ lists.range(5000).distinct() }}", "the expression takes too long to evaluate"},
+		{"a costly pattern", `{{ lists.range(40000).map(i, "aaaaaaaaaa").join("").matches("(a|b)*c.*d.*e.*f") }}`, "the expression takes too long to evaluate"},
+		{"costs that || would hide", `{{ [1].exists(i, lists.range(5000).distinct().size() > 0) || true }}`, "the expression takes too long to evaluate"},
 		{"a huge range", "{{ lists.range(1000000000000) }}", "lists.range(1000000000000) is longer than 100000"},
 		{"an exploding text", `{{ [params.name].map(a, a.replace("", a+a+a+a+a+a+a+a)).map(a, a.replace("", a)).map(a, a.replace("", a)).map(a, a.replace("", a)) }}`, "the expression would make a text or a list longer than"},
 		{"an exploding join", `{{ lists.range(100000).map(i, "aaaaaaaaaaaaaaaaaaaa").join("aaaaaaaaaaaaaa") }}`, "the expression"},
@@ -347,6 +353,43 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	_, errs = template.Render(ctx, values())
 	require.ErrorContains(t, errs.Err(), "interrupted")
+}
+
+// A loop looks at the context while it runs, not only at its end.
+func TestInterruptedInLoop(t *testing.T) {
+	e := environment(t)
+	p, faults := e.compile("lists.range(20000).filter(i, i > 5).size()")
+	require.Empty(t, faults)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	a := e.activate(ctx, &Values{})
+	_, f := p.eval(a)
+	require.ErrorContains(t, f, "interrupted")
+	require.Equal(t, lookEvery, a.steps)
+}
+
+// Controllers share templates and environments between workers.
+func TestConcurrent(t *testing.T) {
+	e := environment(t)
+	template, errs := Compile(podTemplate(), "", e)
+	require.NoError(t, errs.Err())
+	want, errs := template.Render(context.Background(), values())
+	require.NoError(t, errs.Err())
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for j := range 20 {
+				got, errs := template.Render(context.Background(), values())
+				assert.NoError(t, errs.Err())
+				assert.Equal(t, want, got)
+				e, err := NewEnvironment(declared)
+				assert.NoError(t, err)
+				_, errs = Compile(fmt.Sprintf("{{ params.epochs + %d }}{{ params.layers.map(l, l + %d) }}", j, i), "", e)
+				assert.NoError(t, errs.Err())
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestExpect(t *testing.T) {
