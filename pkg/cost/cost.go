@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"regexp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -59,7 +60,11 @@ func Format(m Micros) string {
 
 // Parse reads what a user wrote as a cost per hour.
 func Parse(text string) (Micros, error) {
-	q, err := resource.ParseQuantity(text)
+	var q resource.Quantity
+	err := resource.ErrFormatWrong
+	if !endless.MatchString(text) {
+		q, err = resource.ParseQuantity(text)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%q is no amount: write a number such as 2.50", clip(text))
 	}
@@ -68,6 +73,9 @@ func Parse(text string) (Micros, error) {
 	}
 	return Of(q), nil
 }
+
+// endless matches numbers that would take for ever to read, such as 1e-2000000000: anybody may write one.
+var endless = regexp.MustCompile(`[eE][+-]?[0-9]{3}|^.{65}`)
 
 // Declared is what an object says it costs per hour, in an annotation or a label. The two must not
 // contradict each other.
@@ -96,11 +104,12 @@ func clip(text string) string {
 	return text
 }
 
-// rat is a quantity without rounding.
+// rat is a quantity without rounding. Of what is far beyond Max it is less, and still beyond it.
 func rat(q resource.Quantity) *big.Rat {
 	d := q.AsDec()
 	r := new(big.Rat).SetInt(d.UnscaledBig())
-	scale := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(abs(int64(d.Scale()))), nil))
+	const far = 64
+	scale := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(min(far, abs(int64(d.Scale())))), nil))
 	if d.Scale() > 0 {
 		return r.Quo(r, scale)
 	}

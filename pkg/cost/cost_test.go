@@ -35,6 +35,7 @@ func TestRate(t *testing.T) {
 		{"sum", list("cpu", "0.04", "memory", "0.005", "nvidia.com/gpu", "2.5"), list("cpu", "8", "memory", "64Gi", "nvidia.com/gpu", "2"), 320_000 + 320_000 + 5_000_000},
 		{"rounded up", list("cpu", "0.000001"), list("cpu", "1m"), 1},
 		{"beyond all measure", list("cpu", "9P"), list("cpu", "9P"), Max},
+		{"a price without end", list("cpu", "1e2000000000"), list("cpu", "1"), Max},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -49,7 +50,7 @@ func TestParse(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got, text)
 	}
-	for _, text := range []string{"", "-1", "much", "1 EUR", "NaN"} {
+	for _, text := range []string{"", "-1", "much", "1 EUR", "NaN", "1e2000000000", "1e-2000000000"} {
 		_, err := Parse(text)
 		require.Error(t, err, text)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/cost"
 	"github.com/queueyard/queueyard/pkg/ledger"
+	"github.com/queueyard/queueyard/pkg/limits"
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
@@ -50,7 +51,7 @@ func (a *account) closed() string {
 
 // limits are the bounds of a node, closed while its budget is used up.
 func (r *Room) limits(kind ledger.Kind, name string, concurrency *int32, quota *v1alpha1.Quota, status *v1alpha1.BudgetStatus) ledger.Limits {
-	l := limitsOf(concurrency, quota)
+	l := limits.Of(concurrency, quota)
 	key := accountKey{kind, name}
 	if quota == nil || quota.Budget == nil {
 		delete(r.accounts, key)
@@ -230,7 +231,7 @@ func (r *Room) endedPods(ctx context.Context, client kubernetes.Interface) ([]*v
 
 // accountPod adds what a pod cost, up to a time, to the accounts on its path that have not counted it.
 func (r *Room) accountPod(pod *v1.Pod, assignment tenancy.Assignment, to time.Time) {
-	rate := r.rateOf(pod, assignment.Queue, requestsOf(pod))
+	rate := rateOf(pod, requestsOf(pod), r.prices(assignment.Queue))
 	keys := []accountKey{{ledger.Queue, assignment.Queue}, {ledger.Project, assignment.Project}}
 	if p, ok := r.directory.Project(assignment.Project); ok {
 		keys = append(keys, accountKey{ledger.Organization, p.Spec.Organization})

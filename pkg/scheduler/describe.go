@@ -6,8 +6,6 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	resourcehelper "k8s.io/component-helpers/resource"
-	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/cost"
@@ -59,60 +57,18 @@ func (r *Room) claimed(pod *v1.Pod) tenancy.Assignment {
 
 // describe is a pod in the words of the ledger.
 func (r *Room) describe(pod *v1.Pod, a tenancy.Assignment, g gang) ledger.Pod {
-	list := requestsOf(pod)
-	requests := amounts(list)
-	if rate := r.rateOf(pod, a.Queue, list); rate > 0 {
-		if requests == nil {
-			requests = map[string]int64{}
-		}
-		requests[ledger.CostPerHour] = rate
-	}
-	return ledger.Pod{
-		UID:       string(pod.UID),
-		Operation: operationOf(pod, g),
-		Queue:     a.Queue,
-		Project:   a.Project,
-		Priority:  int64(corev1helpers.PodPriority(pod)),
-		Created:   pod.CreationTimestamp.UnixNano(),
-		Requests:  requests,
-		Gang:      g.size,
-	}
+	return podOf(pod, a, g, r.prices(a.Queue))
 }
 
-// operationOf names the operation a pod belongs to: its gang's, else its controller's, else the pod
-// itself. Other labels don't count: one label would turn a thousand pods into one seat.
-func operationOf(pod *v1.Pod, g gang) string {
-	if g.operation != "" {
-		return g.operation
-	}
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		return pod.Namespace + "/" + string(owner.UID)
-	}
-	return string(pod.UID)
-}
-
-// requestsOf is what the scheduler counts as a pod's requests. Resized pods count what they have been
-// given.
-func requestsOf(pod *v1.Pod) v1.ResourceList {
-	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{
-		UseStatusResources: true,
-		InPlacePodLevelResourcesVerticalScalingEnabled: true,
-	})
-}
-
-// rateOf is what a pod costs per hour: what it declares, else its requests at the prices of its
-// queue's agent.
-func (r *Room) rateOf(pod *v1.Pod, queue string, requests v1.ResourceList) cost.Micros {
-	if rate, declared, err := cost.Declared(pod.Labels, pod.Annotations); declared && err == nil {
-		return rate
-	}
+// prices are those of a queue's agent.
+func (r *Room) prices(queue string) cost.Prices {
 	q := r.directory.queues[queue]
 	if q == nil {
-		return 0
+		return nil
 	}
 	agent := r.directory.agents[tenancy.InfoOf(q).Agent]
 	if agent == nil {
-		return 0
+		return nil
 	}
-	return cost.Prices(agent.Spec.Prices).Rate(requests)
+	return agent.Spec.Prices
 }

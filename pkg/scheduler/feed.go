@@ -13,6 +13,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/ledger"
+	"github.com/queueyard/queueyard/pkg/limits"
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
@@ -228,23 +229,10 @@ func (r *Room) queueSeen(q *v1alpha1.Queue) {
 }
 
 func (r *Room) applyQueue(q *v1alpha1.Queue) {
-	level := ledger.HighestLevel
-	if p := q.Spec.Priority; p != nil && *p >= 0 {
-		level = int64(*p)
-	}
-	strategy := ledger.BestEffortFIFO
-	if q.Spec.Strategy == v1alpha1.StrictFIFO {
-		strategy = ledger.StrictFIFO
-	}
-	r.ledger.SetQueue(q.Name, ledger.QueueConfig{
-		Agent:      tenancy.InfoOf(q).Agent,
-		Level:      level,
-		Limits:     r.limits(ledger.Queue, q.Name, q.Spec.Concurrency, q.Spec.Quota, q.Status.Budget),
-		Strategy:   strategy,
-		Paused:     q.Spec.State == v1alpha1.QueuePaused,
-		Guaranteed: int64(q.Spec.Guaranteed),
-		Preemption: preemptionOf(q),
-	})
+	c := limits.Queue(q)
+	c.Preemption = preemptionOf(q)
+	c.Limits = r.limits(ledger.Queue, q.Name, q.Spec.Concurrency, q.Spec.Quota, q.Status.Budget)
+	r.ledger.SetQueue(q.Name, c)
 }
 
 func (r *Room) queueGone(q *v1alpha1.Queue) {
@@ -270,7 +258,7 @@ func (r *Room) agentSeen(a *v1alpha1.Agent) {
 	if before == nil || !equality.Semantic.DeepEqual(before.Spec.Prices, a.Spec.Prices) {
 		r.tenancyChanged() // what everything costs
 	}
-	r.ledger.SetAgent(a.Name, limitsOf(a.Spec.Concurrency, nil))
+	r.ledger.SetAgent(a.Name, limits.Of(a.Spec.Concurrency, nil))
 	r.changes.agents[a.Name] = true
 	r.signal()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/cost"
 	"github.com/queueyard/queueyard/pkg/ledger"
+	"github.com/queueyard/queueyard/pkg/limits"
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
@@ -183,7 +184,7 @@ func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueSta
 		status.OldestPending = oldestPending(stats)
 		status.Admitted = int32(stats.Admitted)
 		status.Running = int32(stats.Running)
-		status.Usage = quantities(stats.Usage)
+		status.Usage = limits.Quantities(stats.Usage)
 		if rate := stats.Usage[ledger.CostPerHour]; rate > 0 {
 			status.CostRate = cost.Format(rate)
 		}

@@ -37,7 +37,7 @@ func TestManifestsThatBoundNothingArePassedOver(t *testing.T) {
 func TestFieldsWithoutEffectAreNamed(t *testing.T) {
 	plan := NewPlan()
 	require.NoError(t, plan.noteUnsimulated([]byte(`{kind: Queue, metadata: {name: q}, spec: {priority: 1, quota: {cost: 3, resources: {cpu: 1}}, guaranteed: 2, state: null}}`)))
-	require.Equal(t, []string{"Queue q: spec.guaranteed", "Queue q: spec.quota.cost"}, plan.Unsimulated)
+	require.Equal(t, []string{"Queue q: spec.quota.cost"}, plan.Unsimulated)
 	report := play(t, plan, loadOf(Stream{Name: "s", Count: 1, Runtime: fixed(0)}))
 	require.Contains(t, inTable(t, report, 0), "Not simulated: Queue q: spec.quota.cost\n")
 }

@@ -112,7 +112,7 @@ func (r *replay) class(j *Job) (*class, error) {
 	c, err := r.simulation.newClass(class{
 		name:     fmt.Sprintf("job %d", j.Number),
 		pods:     1,
-		requests: map[string]int64{string(corev1.ResourceCPU): processors * 1000, string(corev1.ResourceMemory): memory},
+		requests: map[string]int64{string(corev1.ResourceCPU): processors * 1000, string(corev1.ResourceMemory): memory, string(corev1.ResourcePods): 1},
 	}, queue)
 	if err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func (s *Simulation) AddLoad(load *Load) error {
 			project:  stream.Project,
 			priority: stream.Priority,
 			pods:     max(stream.PodsPerOperation, 1),
-			requests: amounts(stream.Requests),
+			requests: requestsOf(stream.Requests),
 		}, stream.Queue)
 		if err != nil {
 			return err

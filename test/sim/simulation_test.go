@@ -84,7 +84,7 @@ func TestLevelIsDividedByWeight(t *testing.T) {
 	report := play(t, planOf(18, queueOf("q1", 5, 6), queueOf("q2", 5, 12), queueOf("q3", 5, 18)), loadOf(streams...))
 	require.Greater(t, *report.Levels[0].Fairness, 0.999)
 	for _, l := range report.Limits {
-		if l.Kind == "queue" && l.Name == "q3" {
+		if l.Kind == "queue" && l.Name == "q3" && l.Resource == seatsName {
 			// Half of 18 seats, while all three have operations waiting.
 			require.InDelta(t, 9, l.BacklogAverage, 0.5)
 		}

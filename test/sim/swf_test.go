@@ -100,7 +100,7 @@ func TestReplay(t *testing.T) {
 			peaks[l.Resource] = l.Peak
 		}
 	}
-	require.Equal(t, map[string]int64{"seats": 1, "cpu": 8000, "memory": 8 * 2048 * 1024}, peaks)
+	require.Equal(t, map[string]int64{"seats": 1, "pods": 1, "cpu": 8000, "memory": 8 * 2048 * 1024}, peaks)
 
 	report, err = replayed(t, plain, Mapping{By: ByQueue})
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 // simulated is the fields of each kind's spec that a simulation obeys, or that cannot change it.
 var simulated = map[string][]string{
 	"Agent":        {"concurrency"},
-	"Queue":        {"agent", "priority", "concurrency", "quota.resources", "strategy", "state"},
+	"Queue":        {"agent", "priority", "concurrency", "guaranteed", "quota.resources", "strategy", "state"},
 	"Project":      {"organization", "defaultQueue", "allowedQueues", "namespaces", "concurrency", "quota.resources"},
 	"Organization": {"defaultQueue", "concurrency", "quota.resources"},
 }

@@ -91,7 +91,7 @@ func (w *world) addQueues() error {
 			errs = append(errs, fmt.Errorf("queue %s: there is no agent %s: add its manifest", name, agent))
 			continue
 		}
-		config := queueConfig(q, agent)
+		config := queueConfig(q)
 		w.ledger.SetQueue(name, config)
 		w.queues[name] = w.newQueue(name, config)
 	}
