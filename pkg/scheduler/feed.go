@@ -96,7 +96,6 @@ func (r *Room) gone(uid types.UID) {
 		r.noRetry(e)
 		r.notLeaving(e)
 		e.listed = false
-		r.freed = r.freed || e.bound()
 		r.drop(e)
 	}
 	r.disband(crew)

@@ -2,8 +2,6 @@ package scheduler
 
 import (
 	"fmt"
-	"slices"
-	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -137,19 +135,4 @@ func longestBackoff(crew []*entry) *entry {
 		}
 	}
 	return found
-}
-
-// hastenGangs ends the back-off of gangs where pods have left nodes, not more often than the shortest
-// back-off: a gang needs the nodes of many, and each attempt takes nodes from others for a moment.
-func (r *Room) hastenGangs(now time.Time) {
-	if !r.freed || now.Sub(r.hastened) < r.args.InitialBackoff.Duration {
-		return
-	}
-	r.freed, r.hastened = false, now
-	for _, e := range slices.Clone(r.retries) {
-		if e.gang.size > 1 {
-			e.attempts = 0
-			r.resume(e)
-		}
-	}
 }

@@ -1,8 +1,10 @@
 package scheduler
 
 import (
+	"cmp"
 	"container/heap"
 	"errors"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -51,6 +53,9 @@ func (r *Room) noFit(e *entry) {
 	if e.committed || !r.ranks.has(e.uid()) {
 		return
 	}
+	if !e.idleSince.IsZero() {
+		e.tried = r.growths // the scheduler's own queue sees to room that comes while it tries a pod again
+	}
 	if r.crew(e) != nil {
 		// Its pods would wake at different times and take nodes from each other's gangs.
 		r.giveBack(e)
@@ -83,7 +88,7 @@ func (r *Room) giveBack(e *entry) {
 		e.retryAt = r.clock.Now().Add(r.backoff(e.attempts))
 		until = e
 	}
-	attempts, retryAt := until.attempts, until.retryAt
+	attempts, retryAt, tried := until.attempts, until.retryAt, e.tried
 	leaving := r.takeable(crew)
 	if crew == nil {
 		leaving = []*entry{e}
@@ -91,11 +96,13 @@ func (r *Room) giveBack(e *entry) {
 	for _, e := range leaving {
 		r.unadmit(e)
 		r.noRetry(e)
-		e.attempts, e.retryAt = attempts, retryAt
+		e.attempts, e.retryAt, e.tried = attempts, retryAt, tried
 		e.since = r.clock.Now() // room is not held for what found no node, until it has waited anew
 		heap.Push(&r.retries, e)
 		r.ledger.Suspend(string(e.uid()), "")
 	}
+	// Room that came while it was tried may have come too late for it.
+	r.wakes = r.wakes || tried < r.growths
 	noFitReturns.Inc()
 	r.signal()
 }
@@ -149,17 +156,51 @@ func (r *Room) noRetry(e *entry) {
 	}
 }
 
-// capacityGrew ends all back-offs: what did not fit may fit now.
+// wakeBatch is how many pods one round of wake-ups ends the back-off of: about as many as can be tried
+// until the next, so that those that still find no node do not hold up others.
+const wakeBatch = 64
+
+// capacityGrew is told that nodes have more room: pods in back-off that were tried before are tried
+// again soon.
 func (r *Room) capacityGrew() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.retries) == 0 {
+	r.growths++
+	r.wakes = true
+	if len(r.retries) > 0 {
+		r.signal()
+	}
+}
+
+// wakeUp ends the back-off of pods that were tried before nodes had as much room as now, at most so many
+// in each shortest back-off and those first that were tried longest ago. Of a gang all are woken. What a
+// pod has learnt to wait stays: if it fails again it waits longer.
+func (r *Room) wakeUp(now time.Time) {
+	if !r.wakes || len(r.retries) == 0 || now.Sub(r.woken) < r.args.InitialBackoff.Duration {
 		return
 	}
-	for len(r.retries) > 0 {
-		r.resume(r.retries[0])
+	var due []*entry
+	for _, e := range r.retries {
+		if e.tried < r.growths {
+			due = append(due, e)
+		}
 	}
-	r.signal()
+	slices.SortFunc(due, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(a.tried, b.tried), cmp.Compare(a.uid(), b.uid()))
+	})
+	r.wakes = len(due) > wakeBatch
+	for _, e := range due[:min(len(due), wakeBatch)] {
+		crew := r.crew(e)
+		if crew == nil {
+			crew = []*entry{e}
+		}
+		for _, e := range crew {
+			if e.retryIndex >= 0 {
+				r.resume(e)
+			}
+		}
+		r.woken = now
+	}
 }
 
 // retryHeap orders pods in back-off by the time it ends.

@@ -47,8 +47,8 @@ func (r *Room) pumpOnce(ctx context.Context) (more bool, next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.clock.Now()
-	r.hastenGangs(now)
 	r.resumeDue(now)
+	r.wakeUp(now)
 	r.resolveStale()
 	r.guardHeads(now)
 	batch := r.ledger.Admit(pumpBatch)
@@ -62,6 +62,7 @@ func (r *Room) pumpOnce(ctx context.Context) (more bool, next time.Duration) {
 			continue
 		}
 		r.ranks.put(uid, r.rankOf(a, e, now))
+		e.tried = r.growths
 		r.letIn(ctx, e)
 		admissions.WithLabelValues(e.assignment.Queue).Inc()
 	}
@@ -102,8 +103,8 @@ func (r *Room) nextDue(now time.Time) time.Duration {
 	if len(r.retries) > 0 {
 		next = min(next, r.retries[0].retryAt.Sub(now))
 	}
-	if r.freed && len(r.retries) > 0 {
-		next = min(next, r.hastened.Add(r.args.InitialBackoff.Duration).Sub(now))
+	if r.wakes && len(r.retries) > 0 {
+		next = min(next, r.woken.Add(r.args.InitialBackoff.Duration).Sub(now))
 	}
 	for _, e := range r.idle {
 		next = min(next, e.idleSince.Add(r.args.AdmissionTimeout.Duration).Sub(now))

@@ -52,8 +52,9 @@ type Room struct {
 	guard     guard
 	preempt   preemption
 	admitting admitting
-	freed     bool      // a pod has left a node since gangs were last hastened
-	hastened  time.Time // when that was
+	growths   uint64    // how often nodes got more room
+	wakes     bool      // pods in back-off may be due since then
+	woken     time.Time // the last round of wake-ups
 	changes   changes
 	accounts  map[accountKey]*account
 	leading   bool                  // the accounts here, not those in statuses, are the truth
@@ -82,6 +83,7 @@ type entry struct {
 	idleSince  time.Time
 	attempts   int
 	retryAt    time.Time
+	tried      uint64 // growths when its last attempt began
 	retryIndex int
 	reportable bool // in the reporter's line
 }
@@ -205,9 +207,19 @@ func (r *Room) AddNominatedPod(logger klog.Logger, info fwk.PodInfo, nominating 
 // MoveAllToActiveOrBackoffQueue is how the scheduler tells of events that may make room.
 func (r *Room) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event fwk.ClusterEvent, oldObj, newObj any, preCheck queue.PreEnqueueCheck) {
 	r.SchedulingQueue.MoveAllToActiveOrBackoffQueue(logger, event, oldObj, newObj, preCheck)
-	if event.Resource == fwk.Node && event.ActionType != fwk.Delete {
+	if makesRoom(event) {
 		r.capacityGrew()
 	}
+}
+
+// makesRoom says whether nodes have more room after an event: one came or changed, a pod that holds
+// some went, whoever placed it, or asks for less.
+func makesRoom(event fwk.ClusterEvent) bool {
+	if event.Resource == fwk.Node {
+		return event.ActionType != fwk.Delete
+	}
+	ends := framework.EventAssignedPodDelete
+	return event.Resource == ends.Resource && event.ActionType&(ends.ActionType|fwk.UpdatePodScaleDown) != 0
 }
 
 // entryOf is the entry of a pod, made when there is none.

@@ -127,6 +127,8 @@ func (w *world) remove(uid types.UID) {
 	w.handler = append(w.handler, func() {
 		if pod.Spec.NodeName == "" {
 			w.room.Delete(pod)
+		} else {
+			w.room.MoveAllToActiveOrBackoffQueue(klog.Background(), framework.EventAssignedPodDelete, pod, nil, nil)
 		}
 	})
 }
