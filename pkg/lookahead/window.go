@@ -19,6 +19,9 @@ const (
 	// maxAhead bounds the operations of a queue that have pods and no room: when others came before
 	// them, the last ones give their pods back.
 	maxAhead = 4 * ahead
+	// maxUnbound bounds the operations of a queue that have pods and no node yet, whatever room there
+	// seems to be for them.
+	maxUnbound = 256
 	// maxStuck bounds the operations of a queue that have pods and that no node fits: behind them the
 	// line waits as objects.
 	maxStuck = 128
@@ -46,9 +49,12 @@ type operation struct {
 // line is what is known of a queue's operations that have no node.
 type line struct {
 	due   map[string]bool // have pods, or are about to
-	held  map[string]bool // would be admitted, but for too many that are stuck
 	stuck int             // are due, and no node fits them
+	held  []string        // would be admitted, but for too many before them; some have left since
 }
+
+// full says that no more may be due.
+func (l *line) full() bool { return l.stuck >= maxStuck || len(l.due) >= maxUnbound }
 
 // New makes a window. It calls news for every operation that comes to be due or is no longer, without its lock.
 func New(news func(uid string)) *Window {
@@ -97,7 +103,7 @@ func (w *Window) Wait(op ledger.Pod, hasPods, noNodeFits bool) (due bool) {
 func (w *Window) line(queue string) *line {
 	l := w.lines[queue]
 	if l == nil {
-		l = &line{due: map[string]bool{}, held: map[string]bool{}}
+		l = &line{due: map[string]bool{}}
 		w.lines[queue] = l
 	}
 	return l
@@ -168,7 +174,6 @@ func (w *Window) outOfLine(uid string) {
 		l.stuck--
 	}
 	delete(l.due, uid)
-	delete(l.held, uid)
 	delete(w.ops, uid)
 	if len(l.due)+len(l.held)+l.stuck == 0 {
 		delete(w.lines, o.queue)
@@ -227,8 +232,8 @@ func (w *Window) decide() (news []string, more bool) {
 		o := w.ops[uid]
 		switch {
 		case o == nil || o.due:
-		case w.line(o.queue).stuck >= maxStuck:
-			w.line(o.queue).held[uid] = true
+		case w.line(o.queue).full():
+			w.line(o.queue).held = append(w.line(o.queue).held, uid)
 		default:
 			w.setDue(uid, o, true)
 			news = append(news, uid)
@@ -244,14 +249,15 @@ func (w *Window) decide() (news []string, more bool) {
 	queues, _ := w.ledger.Changed()
 	for _, queue := range queues {
 		l := w.lines[queue]
-		if l != nil && l.stuck < maxStuck {
-			for uid := range l.held {
-				delete(l.held, uid)
-				due(uid)
-			}
+		for l != nil && len(l.held) > 0 && !l.full() {
+			uid := l.held[0]
+			l.held = l.held[1:]
+			due(uid)
 		}
 		for _, uid := range w.ledger.Front(queue, ahead) {
-			due(uid)
+			if !w.line(queue).full() {
+				due(uid)
+			}
 		}
 		if l != nil && len(l.due) > maxAhead {
 			news = append(news, w.giveBack(queue, l)...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -35,17 +36,24 @@ type Situation struct {
 	// Run is what is seen of the object of the current attempt, Held whether our finalizer is on it.
 	Run  Observation
 	Held bool
-	// Due says that the operation is near enough to the head of its line to have its pods.
-	Due bool
+	// Due says whether an operation of this status is near enough to the head of its line to have its pods.
+	Due func(*v1alpha1.OperationStatus) bool
+	// Assigned is where the operation counts by what it says now; nil where that can't be found.
+	Assigned *Compilation
 	// Stale says that the run was made for another queue, priority or cost than the operation has now.
 	Stale bool
-	Now time.Time
+	Now   time.Time
 }
 
 // Compilation is what a template and params came to.
 type Compilation struct {
 	Queue, Project, Organization string
 	Component                    *v1alpha1.ComponentReference
+	Priority                     int32
+	Cost                         string // declared per hour; empty: by prices
+	// Run is the object to be, Requests what its pods ask for together.
+	Run      *v1alpha1.RunReference
+	Requests corev1.ResourceList
 	// Problem says why there is nothing to run.
 	Problem *Cause
 }
@@ -65,6 +73,7 @@ const (
 	reasonAwaitsApproval = "AwaitsApproval"
 	reasonApproved       = "Approved"
 	reasonQueued         = "Queued"
+	reasonMoved          = "Moved"
 	reasonStopped        = "Stopped"
 	reasonResumed        = "Resumed"
 	reasonRestarted      = "Restarted"
@@ -126,6 +135,9 @@ func (d *decision) goOn() {
 		d.approve()
 	case v1alpha1.StatusRetrying:
 		d.retry()
+	case v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable:
+		d.move()
+		d.follow()
 	default:
 		d.follow()
 	}
@@ -136,14 +148,15 @@ func (d *decision) compile() bool {
 	c := d.Compile(d.status.Attempt + 1)
 	d.status.Attempt++
 	d.Run, d.Held = Observation{Stage: Absent}, false // what was seen is the former attempt's
-	d.status.Run, d.status.ExitCode, d.status.RetryTime = nil, nil, nil
+	d.status.ExitCode, d.status.RetryTime = nil, nil
 	if c.Problem != nil {
 		d.fail(c.Problem.Reason, c.Problem.Message)
 		return false
 	}
-	again := d.status.Component
-	d.status.Queue, d.status.Project, d.status.Organization, d.status.Component = c.Queue, c.Project, c.Organization, c.Component
-	if d.status.Phase == v1alpha1.StatusRetrying && equal(again, c.Component) {
+	before := d.status.Component
+	d.assign(c)
+	d.status.Component, d.status.Run, d.status.Requests = c.Component, c.Run, c.Requests
+	if d.status.Phase == v1alpha1.StatusRetrying && equal(before, c.Component) {
 		return true
 	}
 	message := ""
@@ -152,6 +165,24 @@ func (d *decision) compile() bool {
 	}
 	d.enter(v1alpha1.StatusCompiled, reasonCompiled, message)
 	return true
+}
+
+func (d *decision) assign(c Compilation) {
+	d.status.Queue, d.status.Project, d.status.Organization = c.Queue, c.Project, c.Organization
+	d.status.Priority, d.status.Cost = c.Priority, c.Cost
+}
+
+// move follows what the operation says of its queue while it waits.
+func (d *decision) move() {
+	to := d.Assigned
+	if to == nil {
+		return
+	}
+	from := d.status.Queue
+	d.assign(*to)
+	if from != to.Queue {
+		d.enter(v1alpha1.StatusQueued, reasonMoved, fmt.Sprintf("moved from queue %s: waits in queue %s", from, to.Queue))
+	}
 }
 
 func equal(a, b *v1alpha1.ComponentReference) bool {
@@ -206,7 +237,7 @@ func (d *decision) follow() {
 		switch {
 		case !unstarted:
 			d.dispose(Cause{Infrastructure, reasonVanished, "what it ran as is gone and nobody saw how it ended"})
-		case d.Due:
+		case d.Due(&d.status):
 			d.action = CreateRun
 		}
 	case Gone:
@@ -219,7 +250,7 @@ func (d *decision) follow() {
 		if d.status.Phase != v1alpha1.StatusQueued {
 			d.enter(v1alpha1.StatusQueued, reasonQueued, "waits in queue "+d.status.Queue+" again")
 		}
-		if (!d.Due || d.Stale) && !d.Run.Deleting {
+		if (d.Stale || !d.Due(&d.status)) && !d.Run.Deleting {
 			d.action = DeleteRun // others came before it, or it says what no longer holds
 		}
 	case Unschedulable:

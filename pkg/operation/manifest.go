@@ -47,11 +47,11 @@ type Mark struct {
 	Operation *v1alpha1.Operation
 	Attempt   int32
 	// Namespace is where it runs.
-	Namespace      string
-	Queue, Project string
-	Priority       *int32
-	Cost           string
-	Queued         time.Time
+	Namespace                    string
+	Queue, Project, Organization string
+	Priority                     *int32
+	Cost                         string
+	Queued                       time.Time
 }
 
 // RunName is the name of what an attempt runs as. No other operation's attempt has it, in whatever
@@ -196,6 +196,7 @@ func (m Mark) labels(given map[string]string) map[string]string {
 	labels[v1alpha1.QueueLabel] = m.Queue
 	labels[v1alpha1.OperationLabel] = m.Operation.Name
 	labels[v1alpha1.OperationUIDLabel] = string(m.Operation.UID)
+	labels[v1alpha1.AttemptLabel] = strconv.Itoa(int(m.Attempt))
 	if m.Project != "" {
 		labels[v1alpha1.ProjectLabel] = m.Project
 	}

@@ -281,4 +281,3 @@ func earliest(a, b time.Time) time.Time {
 	}
 	return a
 }
-

@@ -15,6 +15,8 @@ const (
 	OperationLabel = "queueyard.io/operation"
 	// OperationUIDLabel holds the UID of that operation.
 	OperationUIDLabel = "queueyard.io/operation-uid"
+	// AttemptLabel holds which attempt of the operation it is.
+	AttemptLabel = "queueyard.io/attempt"
 	// OriginAnnotation on what an operation runs as holds the namespace of the operation: its project
 	// is looked for there. Only the controller may set it.
 	OriginAnnotation = "queueyard.io/origin"

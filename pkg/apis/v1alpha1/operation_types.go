@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -106,6 +107,14 @@ type OperationStatus struct {
 	// +optional
 	Organization string `json:"organization,omitempty"`
 
+	// Priority is that inside its queue.
+	// +optional
+	Priority int32 `json:"priority,omitempty"`
+
+	// Cost is what was declared per hour.
+	// +optional
+	Cost string `json:"cost,omitempty"`
+
 	// Component is the recipe it was compiled from.
 	// +optional
 	Component *ComponentReference `json:"component,omitempty"`
@@ -113,6 +122,10 @@ type OperationStatus struct {
 	// Run is the object that the current attempt runs as.
 	// +optional
 	Run *RunReference `json:"run,omitempty"`
+
+	// Requests are what its pods ask for together, as far as the template tells.
+	// +optional
+	Requests corev1.ResourceList `json:"requests,omitempty"`
 
 	// QueuedTime is when this run first queued; it keeps its place in the line by it when it is retried.
 	// +optional
@@ -170,7 +183,7 @@ type RunReference struct {
 // +kubebuilder:printcolumn:name="Queue",type=string,JSONPath=`.status.queue`
 // +kubebuilder:printcolumn:name="Project",type=string,JSONPath=`.status.project`
 // +kubebuilder:printcolumn:name="Attempt",type=integer,JSONPath=`.status.attempt`
-// +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.spec.priority`,priority=1
+// +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.status.priority`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Finished")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="an operation's name is a DNS label: at most 63 characters, no dots, so that it can be a label's value"

@@ -482,6 +482,13 @@ func (in *OperationStatus) DeepCopyInto(out *OperationStatus) {
 		*out = new(RunReference)
 		**out = **in
 	}
+	if in.Requests != nil {
+		in, out := &in.Requests, &out.Requests
+		*out = make(v1.ResourceList, len(*in))
+		for key, val := range *in {
+			(*out)[key] = val.DeepCopy()
+		}
+	}
 	if in.QueuedTime != nil {
 		in, out := &in.QueuedTime, &out.QueuedTime
 		*out = (*in).DeepCopy()
