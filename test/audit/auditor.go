@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -68,6 +69,12 @@ func (a *Auditor) Observe(e Event) []Violation {
 		found = a.observePod(e.Time, o, e.Deleted)
 	case *v1alpha1.Queue, *v1alpha1.Agent, *v1alpha1.Project, *v1alpha1.Organization, *corev1.Namespace:
 		a.observeWorld(e)
+	case *podgroups.PodGroup:
+		if !e.Deleted {
+			a.regroup(e.Time, o)
+		} else {
+			delete(a.world.podGroups, types.NamespacedName{Namespace: o.Namespace, Name: o.Name})
+		}
 	}
 	found = append(found, a.settle(e.Time)...)
 	return append(found, a.stuck(e.Time)...)
@@ -109,6 +116,7 @@ func (a *Auditor) observePod(now time.Time, p *corev1.Pod, deleted bool) []Viola
 		if old.node != p.Spec.NodeName {
 			return []Violation{{now, Rebound, old.name, old.queue, "moved from node " + old.node + " to " + p.Spec.NodeName}}
 		}
+		a.resize(now, old, p)
 		return nil
 	default:
 		a.bind(now, p, old)
@@ -120,7 +128,8 @@ func (a *Auditor) observePod(now time.Time, p *corev1.Pod, deleted bool) []Viola
 func (a *Auditor) place(p *corev1.Pod) *podRecord {
 	r := recordOf(p)
 	r.queue, r.project = a.world.place(p)
-	r.op = operationOf(p, r.queue)
+	r.op = a.world.operationOf(p, r.queue)
+	r.gang = a.world.gang(r.group) != nil
 	a.world.price(r)
 	a.pods[p.UID] = r
 	return r

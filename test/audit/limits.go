@@ -23,7 +23,7 @@ type nodeKey struct{ kind, name string }
 
 func (k nodeKey) String() string { return k.kind + " " + k.name }
 
-// opKey names what shares a seat: the pods of one controller in one queue of one namespace, or a
+// opKey names what shares a seat: the pods of one gang or controller in one queue of one namespace, or a
 // pod alone.
 type opKey struct{ namespace, queue, owner string }
 

@@ -3,14 +3,17 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	kresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-helpers/resource"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -23,8 +26,9 @@ const (
 	podEnded
 )
 
-// podRecord is what the auditor keeps of a pod. Queue, project, operation and requests stay as they
-// were when the pod was bound, whatever is edited later.
+// podRecord is what the auditor keeps of a pod. Queue and project stay as they were when the pod was
+// bound, whatever is edited later; requests follow a resize, and the operation is that of its gang
+// when its PodGroup is seen later.
 type podRecord struct {
 	uid       types.UID
 	name      string // namespace/name
@@ -33,6 +37,9 @@ type podRecord struct {
 	queue     string
 	project   string
 	op        opKey
+	group     types.NamespacedName // the PodGroup that it names
+	gang      bool                 // and that makes a gang of it
+	ours      bool                 // owned by an Operation, which comes before a gang
 	resources corev1.ResourceList
 	declared  *kresource.Quantity // what it says it costs per hour
 	requests  corev1.ResourceList // the resources and their cost
@@ -93,8 +100,10 @@ func recordOf(p *corev1.Pod) *podRecord {
 		namespace: p.Namespace,
 		node:      p.Spec.NodeName,
 		created:   p.CreationTimestamp.Time,
-		resources: resource.PodRequests(p, resource.PodResourcesOptions{}),
+		resources: resourcesOf(p),
 		phase:     phaseOf(p),
+		group:     groupOf(p),
+		ours:      ownedByOperation(p),
 	}
 	if q, declared, readable := declaredCost(p); declared && readable {
 		r.declared = &q
@@ -105,12 +114,84 @@ func recordOf(p *corev1.Pod) *podRecord {
 	return r
 }
 
-func operationOf(p *corev1.Pod, queue string) opKey {
-	owner := p.UID
+// resourcesOf is what a pod asks for, and that it is one. A pod that is resized asks for the most of
+// what it wants, was promised and has.
+func resourcesOf(p *corev1.Pod) corev1.ResourceList {
+	list := resource.PodRequests(p, resource.PodResourcesOptions{UseStatusResources: true, InPlacePodLevelResourcesVerticalScalingEnabled: true})
+	list[corev1.ResourcePods] = *kresource.NewQuantity(1, kresource.DecimalSI)
+	return list
+}
+
+// operationOf is the operation of a pod: its owning Operation, else its gang, else its controller, else
+// the pod itself.
+func (w *world) operationOf(p *corev1.Pod, queue string) opKey {
+	owner := string(p.UID)
 	if c := metav1.GetControllerOf(p); c != nil {
-		owner = c.UID
+		owner = string(c.UID)
 	}
-	return opKey{p.Namespace, queue, string(owner)}
+	if gang := w.gang(groupOf(p)); gang != nil && !ownedByOperation(p) {
+		owner = gangOwner(gang)
+	}
+	return opKey{p.Namespace, queue, owner}
+}
+
+func ownedByOperation(p *corev1.Pod) bool {
+	c := metav1.GetControllerOf(p)
+	return c != nil && c.Kind == "Operation" && strings.HasPrefix(c.APIVersion, v1alpha1.GroupVersion.Group+"/")
+}
+
+// groupOf is the PodGroup that a pod names, if it names one.
+func groupOf(p *corev1.Pod) types.NamespacedName {
+	return types.NamespacedName{Namespace: p.Namespace, Name: p.Labels[podgroups.PodGroupLabel]}
+}
+
+// gang is a PodGroup of two or more, or nil.
+func (w *world) gang(group types.NamespacedName) *podgroups.PodGroup {
+	if g := w.podGroups[group]; g != nil && g.Spec.MinMember >= 2 {
+		return g
+	}
+	return nil
+}
+
+func gangOwner(g *podgroups.PodGroup) string { return "podgroup " + string(g.UID) }
+
+// regroup counts the pods of a PodGroup that were bound before it was seen as the gang that they are.
+func (a *Auditor) regroup(now time.Time, g *podgroups.PodGroup) {
+	key := types.NamespacedName{Namespace: g.Namespace, Name: g.Name}
+	a.world.podGroups[key] = g
+	if a.world.gang(key) == nil {
+		return
+	}
+	for _, r := range a.pods {
+		if r.phase == podBound && r.group == key && !r.gang && !r.ours {
+			r.gang, r.op.owner = true, gangOwner(g)
+		}
+	}
+	a.recharge()
+	a.refreshAll(now)
+}
+
+// resize charges a bound pod for what it asks for now. The scheduler sees it a moment earlier or later than
+// the auditor does.
+func (a *Auditor) resize(now time.Time, r *podRecord, p *corev1.Pod) {
+	resources := resourcesOf(p)
+	if equality.Semantic.DeepEqual(resources, r.resources) {
+		return
+	}
+	r.resources = resources
+	a.world.price(r)
+	a.recharge()
+	for _, k := range a.world.path(r.queue, r.project) {
+		n := a.node(k)
+		current := n.history.current()
+		free := maps.Clone(current)
+		for _, d := range dimensions(r.requests) {
+			delete(free, d)
+		}
+		n.history.set(now, free, 4*a.config.EditWindow)
+		n.history.set(now, current, 4*a.config.EditWindow)
+	}
+	a.refreshAll(now)
 }
 
 // requestsKey writes requests so that equal ones are equal strings.

@@ -98,7 +98,7 @@ func (a *Auditor) passedOver(now time.Time, q *v1alpha1.Queue) *podRecord {
 		}
 		for _, w := range s.pods {
 			since := w.roomSince(s.butAgent)
-			if now.Sub(since) <= a.config.OrderGrace || a.seated(w) || !a.inLine(w) {
+			if now.Sub(since) <= a.config.OrderGrace || w.gang || a.seated(w) || !a.inLine(w) {
 				continue
 			}
 			if longest == nil || since.Before(longest.roomSince(longest.shape.butAgent)) {
@@ -109,7 +109,7 @@ func (a *Auditor) passedOver(now time.Time, q *v1alpha1.Queue) *podRecord {
 	return longest
 }
 
-// stuck reports, at most once a second, what has waited too long although there was room: because
+// stuck reports, at most once a second and not of gangs, whose room as a whole is not known here, what has waited too long although there was room: because
 // its queue admits nothing any more, or because younger ones of the same shape went first.
 func (a *Auditor) stuck(now time.Time) []Violation {
 	if now.Sub(a.lastStuck) < time.Second {
@@ -123,7 +123,7 @@ func (a *Auditor) stuck(now time.Time) []Violation {
 			if a.seated(w) {
 				room = s.amounts
 			}
-			if w.reported || room.IsZero() || now.Sub(w.roomSince(room)) <= a.config.StuckAfter {
+			if w.reported || w.gang || room.IsZero() || now.Sub(w.roomSince(room)) <= a.config.StuckAfter {
 				continue
 			}
 			quiet := now.Sub(a.lastBound[s.key.queue]) > a.config.StuckAfter

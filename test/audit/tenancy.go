@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -21,6 +23,7 @@ type world struct {
 	projects      map[string]*v1alpha1.Project
 	organizations map[string]*v1alpha1.Organization
 	namespaces    map[string]labels.Set
+	podGroups     map[types.NamespacedName]*podgroups.PodGroup
 	guaranteed    map[string][]*v1alpha1.Queue // agent -> queues that are guaranteed seats of it, first served first
 }
 
@@ -31,6 +34,7 @@ func newWorld() world {
 		projects:      map[string]*v1alpha1.Project{},
 		organizations: map[string]*v1alpha1.Organization{},
 		namespaces:    map[string]labels.Set{},
+		podGroups:     map[types.NamespacedName]*podgroups.PodGroup{},
 		guaranteed:    map[string][]*v1alpha1.Queue{},
 	}
 }
@@ -41,8 +45,11 @@ func said(o metav1.Object, key string) string {
 }
 
 // refused reports a pod that says something no queue can take: a label and an annotation that
-// differ, a cost that is none, or a queue of another agent.
-func (w *world) refused(o metav1.Object) bool {
+// differ, a cost that is none, a queue of another agent, or a PodGroup that does not exist.
+func (w *world) refused(o *corev1.Pod) bool {
+	if group := groupOf(o); group.Name != "" && w.podGroups[group] == nil {
+		return true
+	}
 	if _, _, readable := declaredCost(o); !readable {
 		return true
 	}

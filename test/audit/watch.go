@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -38,6 +39,7 @@ func Watch(ctx context.Context, cluster *rest.Config, config Config, report func
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	utilruntime.Must(podgroups.AddToScheme(scheme))
 	cluster = rest.CopyConfig(cluster)
 	cluster.QPS = -1
 	c, err := client.NewWithWatch(cluster, client.Options{Scheme: scheme})
@@ -50,6 +52,13 @@ func Watch(ctx context.Context, cluster *rest.Config, config Config, report func
 	kinds := [][]client.ObjectList{
 		{&corev1.NamespaceList{}, &v1alpha1.AgentList{}, &v1alpha1.OrganizationList{}, &v1alpha1.ProjectList{}, &v1alpha1.QueueList{}},
 		{&corev1.PodList{}},
+	}
+	switch _, err := c.RESTMapper().RESTMapping(podgroups.SchemeGroupVersion.WithKind("PodGroup").GroupKind()); {
+	case err == nil:
+		kinds[0] = append(kinds[0], &podgroups.PodGroupList{})
+	case !apimeta.IsNoMatchError(err):
+		stop()
+		return nil, fmt.Errorf("audit: ask for PodGroups: %w", err)
 	}
 	for _, together := range kinds {
 		var feeds []*feed
