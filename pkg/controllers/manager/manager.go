@@ -16,12 +16,12 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/operation"
 	"github.com/queueyard/queueyard/pkg/controllers/queue"
 	"github.com/queueyard/queueyard/pkg/controllers/tenant"
 	"github.com/queueyard/queueyard/pkg/webhook"
@@ -35,7 +35,7 @@ const (
 	// cacheCheckTimeout is how long a readiness check waits for the caches.
 	cacheCheckTimeout = 100 * time.Millisecond
 	// clientQPS bounds this process's own requests; admission reads come from caches.
-	clientQPS, clientBurst = 200, 400
+	clientQPS, clientBurst = 1000, 2000
 )
 
 // Run serves webhooks and runs controllers until the context ends.
@@ -70,15 +70,15 @@ func newManager(config *rest.Config, o *Options, secret types.NamespacedName, ro
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
+	cached := operation.CachedObjects()
+	// No other secret is any business of this process.
+	cached[&corev1.Secret{}] = cache.ByObject{
+		Namespaces: map[string]cache.Config{secret.Namespace: {}},
+		Field:      fields.OneTermEqualSelector("metadata.name", secret.Name),
+	}
 	return ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme,
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
-			// No other secret is any business of this process.
-			&corev1.Secret{}: {
-				Namespaces: map[string]cache.Config{secret.Namespace: {}},
-				Field:      fields.OneTermEqualSelector("metadata.name", secret.Name),
-			},
-		}},
+		Scheme:                        scheme,
+		Cache:                         cache.Options{ByObject: cached},
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       systemNamespace,
@@ -104,6 +104,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *Options, rotation *certific
 	webhook.Register(mgr.GetWebhookServer(), mgr.GetClient(), mgr.GetAPIReader(), o.DefaultQueue)
 	return errors.Join(
 		queue.Setup(mgr),
+		operation.Setup(mgr, o.DefaultQueue),
 		tenant.SetupProjects(mgr),
 		tenant.SetupOrganizations(mgr),
 		mgr.AddHealthzCheck("ping", healthz.Ping),

@@ -1,0 +1,212 @@
+package operation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/operation"
+)
+
+// act does what was decided, after it was written down. What is cut short is decided again.
+func (w *work) act(ctx context.Context, action operation.Action, seen sight) error {
+	switch action {
+	case operation.CreateRun:
+		return w.create(ctx)
+	case operation.DeleteRun:
+		return client.IgnoreNotFound(w.delete(ctx, seen))
+	case operation.ReleaseRun:
+		return client.IgnoreNotFound(w.release(ctx, seen.object))
+	case operation.DeleteOperation:
+		return client.IgnoreNotFound(w.client.Delete(ctx, w.op, client.Preconditions{UID: &w.op.UID}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	}
+	return nil
+}
+
+// create makes the object of the current attempt. Its name is the attempt's alone, so that doing it
+// twice makes one.
+func (w *work) create(ctx context.Context) error {
+	attempt := w.op.Status.Attempt
+	if w.made == nil {
+		m, cause := w.make(ctx, attempt)
+		if w.err != nil {
+			return w.err
+		}
+		if cause != nil {
+			return w.cannotStart(ctx, *cause)
+		}
+		w.made = m
+	}
+	c := w.made.compilation
+	if !equality.Semantic.DeepEqual(w.op.Status.Run, c.Run) || !equality.Semantic.DeepEqual(w.op.Status.Component, c.Component) {
+		// Where it runs is written down before it runs there.
+		w.op.Status.Run, w.op.Status.Component, w.op.Status.Requests = c.Run, c.Component, c.Requests
+		if err := w.client.Status().Update(ctx, w.op); err != nil {
+			return err
+		}
+	}
+	if c.Run.Namespace != w.op.Namespace && !controllerutil.ContainsFinalizer(w.op, v1alpha1.OperationFinalizer) {
+		if err := w.setFinalizer(ctx, w.op, true); err != nil {
+			return err
+		}
+	}
+	err := w.client.Create(ctx, w.made.Object)
+	switch {
+	case apierrors.IsAlreadyExists(err):
+		return w.checkOurs(ctx, *c.Run)
+	case apierrors.IsForbidden(err) && exceedsQuota(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return err // others end and make room
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsNotFound(err):
+		return w.cannotStart(ctx, operation.Cause{Class: operation.Configuration, Reason: "Refused", Message: fmt.Sprintf("the API server does not accept what it runs as: %v", err)})
+	}
+	return err
+}
+
+// checkOurs says what is in the way if an object of the attempt's name is not the attempt.
+func (w *work) checkOurs(ctx context.Context, run v1alpha1.RunReference) error {
+	object, err := w.read(ctx, w.live, &run)
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if object.GetLabels()[v1alpha1.OperationUIDLabel] == string(w.op.UID) {
+		return nil // made earlier; the cache will say so
+	}
+	return w.cannotStart(ctx, operation.Cause{Class: operation.Configuration, Reason: "NameTaken", Message: fmt.Sprintf(
+		"%s %s/%s exists and was not made for this operation: delete it, then restart the operation", run.Kind, run.Namespace, run.Name)})
+}
+
+func (w *work) cannotStart(ctx context.Context, cause operation.Cause) error {
+	w.op.Status = operation.CannotStart(w.op, cause, w.clock.Now())
+	w.feed.follow(w.op, &w.op.Status, operation.Observation{})
+	return w.client.Status().Update(ctx, w.op)
+}
+
+// exceedsQuota tells a ResourceQuota that is used up, which others may free, from other refusals.
+func exceedsQuota(err error) bool { return strings.Contains(err.Error(), "exceeded quota") }
+
+// delete asks for the end of a run. What waits is deleted only as it was seen: it may have got a node.
+func (w *work) delete(ctx context.Context, seen sight) error {
+	if seen.object == nil {
+		return nil
+	}
+	options := []client.DeleteOption{client.Preconditions{UID: ptr.To(seen.object.GetUID())}}
+	if seen.observation.Stage == operation.Waiting || seen.observation.Stage == operation.Unschedulable {
+		options = []client.DeleteOption{client.Preconditions{UID: ptr.To(seen.object.GetUID()), ResourceVersion: ptr.To(seen.object.GetResourceVersion())}}
+	}
+	if _, pod := seen.object.(*corev1.Pod); !pod {
+		// It stays until its pods are gone, so that their end is seen.
+		options = append(options, client.PropagationPolicy(metav1.DeletePropagationForeground))
+	}
+	return w.client.Delete(ctx, seen.object, options...)
+}
+
+// release takes our finalizer off.
+func (r *Reconciler) release(ctx context.Context, object client.Object) error {
+	if object == nil || !slices.Contains(object.GetFinalizers(), v1alpha1.OperationFinalizer) {
+		return nil
+	}
+	return r.setFinalizer(ctx, object, false)
+}
+
+func (r *Reconciler) setFinalizer(ctx context.Context, object client.Object, present bool) error {
+	// What the cache holds lacks fields: only the finalizers are sent, with the version that they were read at.
+	changed := object.DeepCopyObject().(client.Object)
+	if present {
+		controllerutil.AddFinalizer(changed, v1alpha1.OperationFinalizer)
+	} else {
+		controllerutil.RemoveFinalizer(changed, v1alpha1.OperationFinalizer)
+	}
+	err := r.client.Patch(ctx, changed, client.MergeFromWithOptions(object, client.MergeFromWithOptimisticLock{}))
+	if err == nil {
+		object.SetResourceVersion(changed.GetResourceVersion())
+		object.SetFinalizers(changed.GetFinalizers())
+	}
+	return err
+}
+
+// deleted ends what runs in another namespace, where no owner reference reaches, and lets the
+// operation go then.
+func (r *Reconciler) deleted(ctx context.Context, op *v1alpha1.Operation) error {
+	left, err := r.endRuns(ctx, client.ObjectKeyFromObject(op), op.UID)
+	if err != nil || left > 0 {
+		return err
+	}
+	r.feed.gone(op)
+	if !controllerutil.ContainsFinalizer(op, v1alpha1.OperationFinalizer) {
+		return nil
+	}
+	return client.IgnoreNotFound(r.setFinalizer(ctx, op, false))
+}
+
+// clear lets go what was made for an operation that is gone. The garbage collector deletes it.
+func (r *Reconciler) clear(ctx context.Context, key types.NamespacedName) error {
+	return r.runsOf(ctx, key, func(run client.Object) error {
+		return client.IgnoreNotFound(r.release(ctx, run))
+	})
+}
+
+// endRuns deletes what was made for an operation and says how much of it is left.
+func (r *Reconciler) endRuns(ctx context.Context, key types.NamespacedName, uid types.UID) (left int, err error) {
+	err = r.runsOf(ctx, key, func(run client.Object) error {
+		if run.GetLabels()[v1alpha1.OperationUIDLabel] != string(uid) {
+			return nil
+		}
+		if run.GetDeletionTimestamp().IsZero() {
+			left++
+			return client.IgnoreNotFound(r.client.Delete(ctx, run, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+		}
+		if pod, ok := run.(*corev1.Pod); ok && !over(pod) {
+			left++
+			return nil
+		}
+		return client.IgnoreNotFound(r.release(ctx, run))
+	})
+	return left, err
+}
+
+func over(pod *corev1.Pod) bool {
+	switch operation.ObservePod(pod).Stage {
+	case operation.Succeeded, operation.Failed, operation.Gone:
+		return true
+	}
+	return false
+}
+
+// runsOf goes through all objects that were made for an operation of a name, of whatever attempt.
+func (r *Reconciler) runsOf(ctx context.Context, key types.NamespacedName, do func(client.Object) error) error {
+	pods, err := r.podsOf(ctx, key)
+	if err != nil {
+		return err
+	}
+	for i := range pods {
+		if err := do(pods[i].DeepCopy()); err != nil {
+			return err
+		}
+	}
+	jobs, err := r.jobsOf(ctx, key)
+	if err != nil {
+		return err
+	}
+	for i := range jobs {
+		if err := do(jobs[i].DeepCopy()); err != nil {
+			return err
+		}
+	}
+	return r.kinds.each(ctx, func(o client.Object) error {
+		if found, ok := keyOf(o); !ok || found != key {
+			return nil
+		}
+		return do(o)
+	}, client.MatchingLabels{v1alpha1.OperationLabel: key.Name})
+}

@@ -1,0 +1,169 @@
+package operation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/operation"
+)
+
+const (
+	// workers work on that many operations at a time: their time goes by in waiting for the API server.
+	workers = 16
+	// firstRetry and lastRetry bound the pause after an error; a burst of operations is no error.
+	firstRetry, lastRetry = 20 * time.Millisecond, time.Minute
+)
+
+// Reconciler leads operations through their life.
+type Reconciler struct {
+	client client.Client
+	live   client.Reader // for what must not be stale
+	clock  clock.Clock
+	feed   *feed
+	kinds  *kinds
+	// defaultQueue is that of what names none.
+	defaultQueue string
+}
+
+// Setup adds the controller to a manager, whose cache holds CachedObjects.
+func Setup(mgr ctrl.Manager, defaultQueue string) error {
+	kinds, err := newKinds(mgr)
+	if err != nil {
+		return err
+	}
+	due := make(chan event.GenericEvent, 1024)
+	r := &Reconciler{
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{},
+		feed: newFeed(mgr.GetClient(), due), kinds: kinds, defaultQueue: defaultQueue,
+	}
+	if err := indexRuns(mgr); err != nil {
+		return err
+	}
+	// An operation's own status writes change nothing that it has to look at.
+	ownSpec := builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, beingDeleted{}))
+	c, err := ctrl.NewControllerManagedBy(mgr).
+		Named("operation").
+		For(&v1alpha1.Operation{}, ownSpec).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
+		WatchesRawSource(source.Channel(due, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
+		Build(r)
+	if err != nil {
+		return err
+	}
+	kinds.controller = c
+	return r.feed.setup(mgr)
+}
+
+// beingDeleted lets through the update that begins a deletion.
+type beingDeleted struct{ predicate.Funcs }
+
+func (beingDeleted) Create(event.CreateEvent) bool { return true }
+func (beingDeleted) Update(e event.UpdateEvent) bool {
+	return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+}
+
+// operationOf is the operation that an object was made for.
+func operationOf(_ context.Context, o client.Object) []reconcile.Request {
+	key, ok := keyOf(o)
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: key}}
+}
+
+func keyOf(o client.Object) (types.NamespacedName, bool) {
+	key := types.NamespacedName{Namespace: o.GetAnnotations()[v1alpha1.OriginAnnotation], Name: o.GetLabels()[v1alpha1.OperationLabel]}
+	return key, key.Namespace != "" && key.Name != "" && o.GetLabels()[v1alpha1.OperationUIDLabel] != ""
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	op := &v1alpha1.Operation{}
+	err := r.client.Get(ctx, req.NamespacedName, op)
+	if apierrors.IsNotFound(err) {
+		return ctrl.Result{}, r.clear(ctx, req.NamespacedName)
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if !op.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, r.deleted(ctx, op)
+	}
+	result, err := r.step(ctx, op)
+	if apierrors.IsConflict(err) {
+		// What was read is out of date; what is newer comes by itself, or has come.
+		return ctrl.Result{RequeueAfter: firstRetry}, nil
+	}
+	return result, err
+}
+
+// step makes one decision, writes it down and acts.
+func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Result, error) {
+	w := &work{Reconciler: r, op: op}
+	seen, err := w.observe(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	situation := operation.Situation{
+		Operation: op,
+		Policy:    w.policy(ctx),
+		Run:       seen.observation,
+		Held:      seen.held,
+		Now:       r.clock.Now(),
+		Compile:   func(attempt int32) operation.Compilation { return w.compile(ctx, attempt) },
+		Due: func(status *v1alpha1.OperationStatus) bool {
+			return r.feed.wait(op, status, seen.observation.Stage)
+		},
+	}
+	if waits(op.Status.Phase) {
+		situation.Assigned = w.assigned(ctx)
+		situation.Stale = seen.object != nil && w.stale(seen.object, situation.Assigned)
+	}
+	decision := operation.Decide(situation)
+	if w.err != nil { // something could not be read: what was decided is worth nothing
+		return ctrl.Result{}, w.err
+	}
+	r.feed.follow(op, &decision.Status, seen.observation)
+	if !equality.Semantic.DeepEqual(op.Status, decision.Status) {
+		op.Status = decision.Status
+		if err := r.client.Status().Update(ctx, op); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	if err := w.act(ctx, decision.Action, seen); err != nil {
+		return ctrl.Result{}, fmt.Errorf("%s of attempt %d: %w", decision.Action, op.Status.Attempt, err)
+	}
+	after := decision.After
+	if seen.observation.Stage == operation.Starting && (after == 0 || after > startsWithin) {
+		after = startsWithin // to ask what holds it up
+	}
+	return ctrl.Result{RequeueAfter: after}, nil
+}
+
+func waits(phase v1alpha1.Status) bool {
+	return phase == v1alpha1.StatusQueued || phase == v1alpha1.StatusUnschedulable
+}

@@ -1,0 +1,144 @@
+package operation
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/operation"
+)
+
+// byOperation indexes pods and Jobs by the operation that they were made for.
+const byOperation = "operation"
+
+func indexRuns(mgr ctrl.Manager) error {
+	for _, object := range []client.Object{&corev1.Pod{}, &batchv1.Job{}} {
+		err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byOperation, func(o client.Object) []string {
+			if key, ok := keyOf(o); ok {
+				return []string{key.String()}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// podsOf are the cached pods that were made for an operation of a name.
+func (r *Reconciler) podsOf(ctx context.Context, key types.NamespacedName) ([]corev1.Pod, error) {
+	pods := &corev1.PodList{}
+	err := r.client.List(ctx, pods, client.MatchingFields{byOperation: key.String()}, client.UnsafeDisableDeepCopy)
+	return pods.Items, err
+}
+
+// jobsOf are the cached Jobs that were made for an operation of a name.
+func (r *Reconciler) jobsOf(ctx context.Context, key types.NamespacedName) ([]batchv1.Job, error) {
+	jobs := &batchv1.JobList{}
+	err := r.client.List(ctx, jobs, client.MatchingFields{byOperation: key.String()}, client.UnsafeDisableDeepCopy)
+	return jobs.Items, err
+}
+
+// work is one look at one operation.
+type work struct {
+	*Reconciler
+	op *v1alpha1.Operation
+	// fresh is the operation with its template, once it was read.
+	fresh *v1alpha1.Operation
+	made  *made
+	// err is the first thing that could not be read while a decision was made.
+	err error
+}
+
+// sight is what is seen of the current attempt.
+type sight struct {
+	object      client.Object // nil: there is none
+	observation operation.Observation
+	held        bool
+}
+
+// observe looks at the object of the current attempt.
+func (w *work) observe(ctx context.Context) (sight, error) {
+	none := sight{observation: operation.Observation{Stage: operation.Absent}}
+	ref := w.op.Status.Run
+	if ref == nil || w.op.Status.Attempt == 0 {
+		return none, nil
+	}
+	object, err := w.read(ctx, w.client, ref)
+	if apierrors.IsNotFound(err) && !waits(w.op.Status.Phase) {
+		// It ran: that it is gone must be true now, not only in a cache.
+		object, err = w.read(ctx, w.live, ref)
+	}
+	if apierrors.IsNotFound(err) {
+		return none, nil
+	}
+	if err != nil {
+		return none, err
+	}
+	if object.GetLabels()[v1alpha1.OperationUIDLabel] != string(w.op.UID) {
+		return none, nil // of an earlier operation of this name; creation will say so
+	}
+	s := sight{object: object, held: slices.Contains(object.GetFinalizers(), v1alpha1.OperationFinalizer)}
+	s.observation, err = w.observation(ctx, object)
+	if err == nil && s.observation.Stage == operation.Starting && s.observation.Warning == nil {
+		s.observation.Warning = w.trouble(ctx, object, s.observation)
+	}
+	return s, err
+}
+
+func (w *work) read(ctx context.Context, reader client.Reader, ref *v1alpha1.RunReference) (client.Object, error) {
+	key := client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}
+	switch {
+	case ref.APIVersion == "v1" && ref.Kind == "Pod":
+		pod := &corev1.Pod{}
+		return pod, reader.Get(ctx, key, pod)
+	case ref.APIVersion == "batch/v1" && ref.Kind == "Job":
+		job := &batchv1.Job{}
+		return job, reader.Get(ctx, key, job)
+	}
+	object := &unstructured.Unstructured{}
+	object.SetAPIVersion(ref.APIVersion)
+	object.SetKind(ref.Kind)
+	if reader == client.Reader(w.client) {
+		var err error
+		if reader, err = w.kinds.reader(ctx, object.GroupVersionKind()); err != nil {
+			return nil, err
+		}
+	}
+	return object, reader.Get(ctx, key, object)
+}
+
+func (w *work) observation(ctx context.Context, object client.Object) (operation.Observation, error) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		return operation.ObservePod(pod), nil
+	}
+	all, err := w.podsOf(ctx, client.ObjectKeyFromObject(w.op))
+	if err != nil {
+		return operation.Observation{}, err
+	}
+	var pods []*corev1.Pod
+	for i := range all {
+		labels := all[i].Labels
+		if labels[v1alpha1.AttemptLabel] == strconv.Itoa(int(w.op.Status.Attempt)) && labels[v1alpha1.OperationUIDLabel] == string(w.op.UID) {
+			pods = append(pods, &all[i])
+		}
+	}
+	if job, ok := object.(*batchv1.Job); ok {
+		return operation.ObserveJob(job, pods), nil
+	}
+	conditions, err := w.conditions(ctx)
+	if err != nil {
+		return operation.Observation{}, err
+	}
+	return operation.ObserveObject(object.(*unstructured.Unstructured), pods, conditions), nil
+}
