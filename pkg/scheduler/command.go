@@ -124,6 +124,7 @@ func newRoom(clock clock.WithTicker) *Room {
 		preempt:   newPreemption(),
 		accounts:  map[accountKey]*account{},
 		turnovers: map[string]*turnover{},
+		vacancies: map[string][]time.Time{},
 		announce:  func(context.Context) {},
 	}
 }
@@ -135,6 +136,7 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 		return nil
 	}
 	registerMetrics()
+	registerQueueMetrics(r)
 	client, err := newRESTClient(cc.KubeConfig)
 	if err != nil {
 		return fmt.Errorf("making a client for queueyard.io: %w", err)

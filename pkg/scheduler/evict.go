@@ -77,6 +77,11 @@ func (v *evictor) evict(ctx context.Context, e *eviction) error {
 }
 
 func (v *evictor) post(ctx context.Context, pod *v1.Pod, dryRun ...string) error {
+	ctx, done, err := v.room.fence.act(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return v.client.CoreV1().Pods(pod.Namespace).EvictV1(ctx, &policyv1.Eviction{
 		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
 		DeleteOptions: &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID)), DryRun: dryRun},

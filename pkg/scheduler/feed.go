@@ -86,12 +86,15 @@ func (r *Room) podGone(pod *v1.Pod) {
 func (r *Room) gone(uid types.UID) {
 	e := r.entries[uid]
 	var crew []*entry
+	seated := 0
 	if e != nil {
 		crew = without(r.crew(e), e)
+		_, seated = r.ledger.Counts(e.assignment.Queue)
 	}
 	r.ledger.Remove(string(uid))
 	r.ranks.drop(uid)
 	if e != nil {
+		r.vacated(e.assignment.Queue, seated)
 		r.notIdle(e)
 		r.noRetry(e)
 		r.notLeaving(e)
@@ -120,7 +123,7 @@ func (r *Room) placed(e *entry) {
 		r.started(e.assignment.Queue)
 	}
 	if state != ledger.Running {
-		waitSeconds.WithLabelValues(e.assignment.Queue).Observe(r.clock.Since(e.pod.CreationTimestamp.Time).Seconds())
+		r.observePlaced(e)
 	}
 	r.ledger.Charge(declare(r.describe(e.pod, e.assignment, e.gang), e.pod))
 	r.seeLeaving(e)
@@ -242,6 +245,7 @@ func (r *Room) queueGone(q *v1alpha1.Queue) {
 	r.ledger.DeleteQueue(q.Name)
 	delete(r.accounts, accountKey{ledger.Queue, q.Name})
 	delete(r.turnovers, q.Name)
+	delete(r.vacancies, q.Name)
 	forgetMetrics(q.Name)
 	r.tenancyChanged()
 }

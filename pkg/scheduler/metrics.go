@@ -36,14 +36,15 @@ var (
 		Subsystem: subsystem, Name: "evictions_total", StabilityLevel: metrics.ALPHA,
 		Help: "Pods that made way for a queue that preempts, per queue they were in: preempted (evicted from a node), returned (had no node yet, and wait again), refused (an eviction was refused; the pod stays).",
 	}, []string{"queue", "reason"})
-	operations = metrics.NewGaugeVec(&metrics.GaugeOpts{
-		Subsystem: subsystem, Name: "operations", StabilityLevel: metrics.ALPHA,
-		Help: "Operations of a queue by state: pending (waits for room), admitted (holds a seat), running (holds a seat and has a pod on a node).",
-	}, []string{"queue", "state"})
+	turnoverSeconds = metrics.NewHistogramVec(&metrics.HistogramOpts{
+		Subsystem: subsystem, Name: "turnover_seconds", StabilityLevel: metrics.ALPHA,
+		Help:    "Time from the moment a seat became free for which others waited to the moment the next pod was seen on a node, per queue.",
+		Buckets: metrics.ExponentialBuckets(0.005, 3, 10),
+	}, []string{"queue"})
 )
 
 var registerMetrics = sync.OnceFunc(func() {
-	legacyregistry.MustRegister(admissions, waitSeconds, noFitReturns, repairs, pumpDuration, evictions, operations)
+	legacyregistry.MustRegister(admissions, waitSeconds, noFitReturns, repairs, pumpDuration, evictions, turnoverSeconds)
 })
 
 // forgetMetrics ends the series of a queue that is gone, so that their number stays that of the
@@ -55,7 +56,5 @@ func forgetMetrics(queue string) {
 	for _, reason := range []string{"preempted", "returned", "refused"} {
 		evictions.Delete(map[string]string{"queue": queue, "reason": reason})
 	}
-	for _, state := range []string{"pending", "admitted", "running"} {
-		operations.Delete(map[string]string{"queue": queue, "state": state})
-	}
+	turnoverSeconds.Delete(labels)
 }

@@ -64,6 +64,7 @@ func (r *Room) pumpOnce(ctx context.Context) (more bool, next time.Duration) {
 		r.ranks.put(uid, r.rankOf(a, e, now))
 		e.tried = r.growths
 		r.letIn(ctx, e)
+		r.fills(e)
 		admissions.WithLabelValues(e.assignment.Queue).Inc()
 	}
 	reclaimed := r.reclaimIdle(now)

@@ -57,10 +57,11 @@ type Room struct {
 	woken     time.Time // the last round of wake-ups
 	changes   changes
 	accounts  map[accountKey]*account
-	leading   bool                  // the accounts here, not those in statuses, are the truth
-	turnovers map[string]*turnover  // by queue
-	announce  func(context.Context) // has the API server ask this replica while it leads
-	serving   atomic.Bool           // who asks may look: this replica leads and has seen everything
+	leading   bool                   // the accounts here, not those in statuses, are the truth
+	turnovers map[string]*turnover   // by queue
+	vacancies map[string][]time.Time // by queue: since when its seats are free that others wait for
+	announce  func(context.Context)  // has the API server ask this replica while it leads
+	serving   atomic.Bool            // who asks may look: this replica leads and has seen everything
 }
 
 // entry is one pod of our profiles that is not over.
@@ -83,7 +84,8 @@ type entry struct {
 	idleSince  time.Time
 	attempts   int
 	retryAt    time.Time
-	tried      uint64 // growths when its last attempt began
+	tried      uint64    // growths when its last attempt began
+	vacant     time.Time // since when the seat was free that it took
 	retryIndex int
 	reportable bool // in the reporter's line
 }

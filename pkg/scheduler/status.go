@@ -108,9 +108,6 @@ func (r *Room) statusChanges() []statusChange {
 			continue
 		}
 		status := r.queueStatus(q, now)
-		for state, n := range map[string]int32{"pending": status.Pending, "admitted": status.Admitted, "running": status.Running} {
-			operations.WithLabelValues(q.Name, state).Set(float64(n))
-		}
 		if !equality.Semantic.DeepEqual(status, q.Status) {
 			out = append(out, statusChange{"queues", q.ObjectMeta, explicitUsage(status, q.Status)})
 		}
