@@ -75,7 +75,9 @@ test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
 	go test -count=1 -timeout 30m ./test/e2e/...
 
 .PHONY: bench
-bench: build ## Measure the ledger and a cluster against the stock scheduler (about 30 minutes).
+bench: BASELINE ?= $(shell git log -1 --format=%h --grep='^Benchmarks' -- docs/benchmarks.md)
+bench: build ## Measure the ledger against its targets and BASELINE, and a cluster against the stock scheduler (about 40 minutes).
+	go run ./hack/bench -baseline '$(BASELINE)'
 	go test -run '^$$' -bench 'Memory' -benchtime 1x ./pkg/ledger
 	go test -run '^$$' -bench '[^y]$$' -benchtime 200000x ./pkg/ledger
 	go run ./test/perf
