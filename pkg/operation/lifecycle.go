@@ -120,6 +120,9 @@ func (d *decision) decide() {
 	case d.late():
 	default:
 		d.goOn()
+		if !d.status.Phase.Final() && d.status.Phase != v1alpha1.StatusStopping {
+			d.late() // what began now has its time, too
+		}
 	}
 }
 
@@ -382,7 +385,7 @@ func (d *decision) stopping() {
 		}
 	case why.Reason == reasonStopped:
 		message := why.Message
-		if d.Run.Stage == Failed {
+		if d.Run.Stage == Failed && !d.Run.Deleting {
 			message = sentence(message+"; its last attempt", d.Run.Cause.Message)
 		}
 		d.finish(v1alpha1.StatusStopped, reasonStopped, message)
