@@ -1,11 +1,13 @@
 package operation
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -217,15 +219,23 @@ func (m Mark) annotations(given map[string]string) map[string]string {
 	return annotations
 }
 
-// stampPod writes it on a pod or pod template, and has the last lines of a failed container's log kept.
+// OutputsVariable tells a container the file that its outputs go to.
+const OutputsVariable = "TERMINATION_MESSAGE_PATH"
+
+// stampPod writes it on a pod or pod template, tells its containers where outputs go, and has the last
+// lines of a failed one's log kept.
 func (m Mark) stampPod(meta *metav1.ObjectMeta, spec *corev1.PodSpec) {
 	meta.Labels = m.labels(meta.Labels)
 	meta.Annotations = m.annotations(meta.Annotations)
 	spec.SchedulerName = v1alpha1.SchedulerName
 	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
 		for i := range containers {
-			if containers[i].TerminationMessagePolicy == "" {
-				containers[i].TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
+			c := &containers[i]
+			if c.TerminationMessagePolicy == "" {
+				c.TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
+			}
+			if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == OutputsVariable }) {
+				c.Env = append(c.Env, corev1.EnvVar{Name: OutputsVariable, Value: cmp.Or(c.TerminationMessagePath, corev1.TerminationMessagePathDefault)})
 			}
 		}
 	}
