@@ -51,7 +51,7 @@ func Compile(op *v1alpha1.Operation, component *v1alpha1.Component) (*Recipe, er
 		}
 	}
 	if template == nil {
-		return nil, fmt.Errorf("%s is missing", root)
+		return nil, fmt.Errorf("an operation has either a component or a template: %s is missing", root)
 	}
 	return r, r.compile(template, root, types)
 }

@@ -18,7 +18,7 @@ import (
 )
 
 func onLevel(n int32) func(*v1alpha1.Queue) { return func(q *v1alpha1.Queue) { q.Spec.Priority = &n } }
-func preempts(q *v1alpha1.Queue)          { q.Spec.Preemption = v1alpha1.PreemptLowerPriority }
+func preempts(q *v1alpha1.Queue)            { q.Spec.Preemption = v1alpha1.PreemptLowerPriority }
 
 func ownedBy(job string) func(*v1.Pod) {
 	return func(p *v1.Pod) {

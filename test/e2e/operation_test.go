@@ -46,7 +46,9 @@ func values(given map[string]any) v1alpha1.Values {
 	return out
 }
 
-func seconds(n int) *metav1.Duration { return &metav1.Duration{Duration: time.Duration(n) * time.Second} }
+func seconds(n int) *metav1.Duration {
+	return &metav1.Duration{Duration: time.Duration(n) * time.Second}
+}
 
 func (s *scenario) operation(name, queue string, template *v1alpha1.RunTemplate, edits ...func(*v1alpha1.OperationSpec)) *v1alpha1.Operation {
 	op := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}}
