@@ -7,6 +7,10 @@
 package lookahead
 
 import (
+	"cmp"
+	"container/heap"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/queueyard/queueyard/pkg/ledger"
@@ -34,6 +38,7 @@ type Window struct {
 	mu     sync.Mutex
 	ledger *ledger.Ledger
 	open   bool
+	all    bool // limits have changed, and with them perhaps what is at the head of any line
 	ops    map[string]*operation
 	lines  map[string]*line
 	news   func(uid string)
@@ -42,15 +47,40 @@ type Window struct {
 
 type operation struct {
 	queue string
+	rank  rank
 	due   bool
 	stuck bool
 }
 
-// line is what is known of a queue's operations that have no node.
+// rank orders the operations of a line.
+type rank struct {
+	priority, created int64
+	uid               string
+}
+
+func (r rank) before(other rank) bool {
+	return cmp.Or(-cmp.Compare(r.priority, other.priority), cmp.Compare(r.created, other.created), cmp.Compare(r.uid, other.uid)) < 0
+}
+
+// ranks is a heap, the first on top.
+type ranks []rank
+
+func (r ranks) Len() int           { return len(r) }
+func (r ranks) Less(i, j int) bool { return r[i].before(r[j]) }
+func (r ranks) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
+func (r *ranks) Push(x any)        { *r = append(*r, x.(rank)) }
+func (r *ranks) Pop() any {
+	last := (*r)[len(*r)-1]
+	*r = (*r)[:len(*r)-1]
+	return last
+}
+
+// line is what is known of a queue's operations that have no node. There is one as long as there are any.
 type line struct {
+	ops   int
 	due   map[string]bool // have pods, or are about to
 	stuck int             // are due, and no node fits them
-	held  []string        // would be admitted, but for too many before them; some have left since
+	held  ranks           // would be admitted, but for too many before them; some have left since
 }
 
 // full says that no more may be due.
@@ -72,6 +102,7 @@ func (w *Window) Limits(change func(*ledger.Ledger)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change(w.ledger)
+	w.all = true
 	w.signal()
 }
 
@@ -85,8 +116,9 @@ func (w *Window) Wait(op ledger.Pod, hasPods, noNodeFits bool) (due bool) {
 		o = nil
 	}
 	if o == nil {
-		o = &operation{queue: op.Queue}
+		o = &operation{queue: op.Queue, rank: rankOf(op)}
 		w.ops[op.UID] = o
+		w.line(op.Queue).ops++
 		if hasPods {
 			w.setDue(op.UID, o, true)
 		}
@@ -96,9 +128,17 @@ func (w *Window) Wait(op ledger.Pod, hasPods, noNodeFits bool) (due bool) {
 	}
 	w.ledger.Enter(op)
 	w.setStuck(op.UID, o, noNodeFits)
+	if to := rankOf(op); to != o.rank {
+		o.rank = to
+		if w.ledger.State(op.UID) == ledger.Admitted && !o.due {
+			heap.Push(&w.line(o.queue).held, to)
+		}
+	}
 	w.signal()
 	return o.due
 }
+
+func rankOf(op ledger.Pod) rank { return rank{op.Priority, op.Created, op.UID} }
 
 func (w *Window) line(queue string) *line {
 	l := w.lines[queue]
@@ -121,13 +161,15 @@ func (w *Window) setDue(uid string, o *operation, due bool) {
 
 // setStuck takes an operation that no node fits out of the line, as the scheduler does while others wait.
 func (w *Window) setStuck(uid string, o *operation, stuck bool) {
+	if stuck {
+		w.ledger.Suspend(uid, "no node fits it") // again, if what was entered differs from before
+	}
 	if stuck == o.stuck {
 		return
 	}
 	o.stuck = stuck
 	if stuck {
 		w.line(o.queue).stuck++
-		w.ledger.Suspend(uid, "no node fits it")
 	} else {
 		w.line(o.queue).stuck--
 		w.ledger.Resume(uid)
@@ -175,7 +217,7 @@ func (w *Window) outOfLine(uid string) {
 	}
 	delete(l.due, uid)
 	delete(w.ops, uid)
-	if len(l.due)+len(l.held)+l.stuck == 0 {
+	if l.ops--; l.ops == 0 {
 		delete(w.lines, o.queue)
 	}
 }
@@ -228,46 +270,70 @@ func (w *Window) decide() (news []string, more bool) {
 	if !w.open {
 		return nil, false
 	}
-	due := func(uid string) {
-		o := w.ops[uid]
-		switch {
-		case o == nil || o.due:
-		case w.line(o.queue).full():
-			w.line(o.queue).held = append(w.line(o.queue).held, uid)
-		default:
-			w.setDue(uid, o, true)
-			news = append(news, uid)
-		}
-	}
 	admitted := w.ledger.Admit(batch)
 	for _, a := range admitted {
-		due(a.UID)
+		if o := w.ops[a.UID]; o != nil && !o.due {
+			heap.Push(&w.line(o.queue).held, o.rank)
+		}
 	}
 	if len(admitted) == batch {
-		return news, true
+		return nil, true
 	}
 	queues, _ := w.ledger.Changed()
+	if w.all {
+		w.all, queues = false, slices.Collect(maps.Keys(w.lines))
+	}
 	for _, queue := range queues {
 		l := w.lines[queue]
-		for l != nil && len(l.held) > 0 && !l.full() {
-			uid := l.held[0]
-			l.held = l.held[1:]
-			due(uid)
+		if l == nil {
+			continue
 		}
-		for _, uid := range w.ledger.Front(queue, ahead) {
-			if !w.line(queue).full() {
-				due(uid)
-			}
-		}
-		if l != nil && len(l.due) > maxAhead {
-			news = append(news, w.giveBack(queue, l)...)
+		news = w.advance(queue, l, news)
+		if len(l.due) > maxAhead {
+			news = w.giveBack(queue, l, news)
+			news = w.advance(queue, l, news)
 		}
 	}
 	return news, false
 }
 
+// advance lets the next of a line be due while there is place: those that would be admitted and those
+// at the head of the line, whichever goes first. One that came late with a high priority finds the
+// room taken by those that are held up, and goes before them.
+func (w *Window) advance(queue string, l *line, news []string) []string {
+	var front []rank
+	for _, uid := range w.ledger.Front(queue, ahead) {
+		if o := w.ops[uid]; o != nil && !o.due {
+			front = append(front, o.rank)
+		}
+	}
+	for !l.full() {
+		var next rank
+		switch {
+		case len(l.held) > 0 && !w.heldUp(queue, l.held[0]):
+			heap.Pop(&l.held)
+			continue
+		case len(l.held) > 0 && (len(front) == 0 || l.held[0].before(front[0])):
+			next = heap.Pop(&l.held).(rank)
+		case len(front) > 0:
+			next, front = front[0], front[1:]
+		default:
+			return news
+		}
+		w.setDue(next.uid, w.ops[next.uid], true)
+		news = append(news, next.uid)
+	}
+	return news
+}
+
+// heldUp says whether an entry of the held ones still holds.
+func (w *Window) heldUp(queue string, r rank) bool {
+	o := w.ops[r.uid]
+	return o != nil && !o.due && o.queue == queue && o.rank == r && w.ledger.State(r.uid) == ledger.Admitted
+}
+
 // giveBack ends the being due of those that have no room and are no longer near the head.
-func (w *Window) giveBack(queue string, l *line) (uids []string) {
+func (w *Window) giveBack(queue string, l *line, news []string) []string {
 	near := map[string]bool{}
 	for _, uid := range w.ledger.Front(queue, 2*ahead) {
 		near[uid] = true
@@ -275,8 +341,8 @@ func (w *Window) giveBack(queue string, l *line) (uids []string) {
 	for uid := range l.due {
 		if !near[uid] && w.ledger.State(uid) == ledger.Waiting {
 			w.setDue(uid, w.ops[uid], false)
-			uids = append(uids, uid)
+			news = append(news, uid)
 		}
 	}
-	return uids
+	return news
 }
