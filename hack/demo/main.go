@@ -73,7 +73,10 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return summarize(operations, watcher.Summary(), watcher.Stop())
+	if err := summarize(operations, watcher.Summary(), watcher.Stop()); err != nil {
+		return err
+	}
+	return runOperation(ctx, config, filepath.Join(quickstart, "operation.yaml"))
 }
 
 func apply(ctx context.Context, config *rest.Config, file string) error {
