@@ -164,32 +164,6 @@ func TestBackfill(t *testing.T) {
 	}
 }
 
-// Pods that follow one another would push the head before them for ever if each of them could put off when it fits.
-func TestBackfillDoesNotCreep(t *testing.T) {
-	w := stream(t, maxRuntime("6m"))
-	w.clock.Step(w.room.args.StarvationTimeout.Duration)
-	w.settle()
-	w.remove("s0")
-	w.remove("s1")
-	w.settle()
-	for i := range 200 {
-		name := fmt.Sprint("small", i)
-		w.create(testPod(name, "q", maxRuntime("3s")))
-		w.settle()
-		if len(w.active()) == 0 {
-			require.Less(t, i, 60, "a minute is left for them")
-			return
-		}
-		w.place(t)
-		w.clock.Step(time.Second)
-		w.settle()
-		if i > 0 { // the one before is late
-			w.remove(types.UID(fmt.Sprint("small", i-1)))
-		}
-	}
-	t.Fatal("small pods go on for ever")
-}
-
 func TestHeldRoomSurvives(t *testing.T) {
 	reserved := func(t *testing.T) *world {
 		w := stream(t)
