@@ -1,0 +1,389 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/test/testenv"
+)
+
+var (
+	env   *testenv.Env
+	admin client.Client
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	var err error
+	if env, err = testenv.StartShared(testenv.WithCRDs()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer env.Stop()
+	env.Config.QPS, env.Config.Burst = -1, -1
+	if admin, err = client.New(env.Config, client.Options{Scheme: scheme()}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ctx := context.Background()
+	for _, o := range []client.Object{
+		&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "default"}},
+		&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "default"}},
+		&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "remote"}, Spec: v1alpha1.AgentSpec{Namespace: "remote"}},
+		&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "remote"}, Spec: v1alpha1.QueueSpec{Agent: "remote"}},
+		namespace("team"), namespace("remote"),
+	} {
+		if err := admin.Create(ctx, o); client.IgnoreAlreadyExists(err) != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+func namespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.ManagedLabel: "true"}}}
+}
+
+func scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(s), v1alpha1.AddToScheme(s)); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// start runs the controller with caches of its own, and gives what stops it.
+func start(t *testing.T, around interceptor.Funcs) (stop func()) {
+	t.Helper()
+	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
+		Scheme: scheme(), Cache: cache.Options{ByObject: CachedObjects()},
+		Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		NewClient: func(c *rest.Config, options client.Options) (client.Client, error) {
+			inner, err := client.NewWithWatch(c, options)
+			if err != nil {
+				return nil, err
+			}
+			return interceptor.NewClient(inner, around), nil
+		},
+	})
+	require.NoError(t, err)
+	require.NoError(t, Setup(mgr, "default"))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			assert.NoError(t, <-done)
+		})
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+const podTemplate = `{"spec":{"containers":[{"name":"main","image":"none"}]}}`
+
+func podOperation(name, queue string) *v1alpha1.Operation {
+	return &v1alpha1.Operation{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "team"},
+		Spec: v1alpha1.OperationSpec{Queue: queue, Template: &v1alpha1.RunTemplate{Pod: &runtime.RawExtension{Raw: []byte(podTemplate)}},
+			Termination: &v1alpha1.Termination{MaxRetries: ptr.To[int32](1), Backoff: &v1alpha1.Backoff{Initial: &metav1.Duration{Duration: time.Millisecond}}}},
+	}
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	require.Eventually(t, is, 60*time.Second, 10*time.Millisecond, what)
+}
+
+func read(t *testing.T, op *v1alpha1.Operation) v1alpha1.OperationStatus {
+	t.Helper()
+	require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(op), op))
+	return op.Status
+}
+
+func reaches(t *testing.T, op *v1alpha1.Operation, phase v1alpha1.Status) {
+	t.Helper()
+	eventually(t, op.Name+" becomes "+string(phase), func() bool { return read(t, op).Phase == phase })
+}
+
+// runs are the pods made for an operation, those of all namespaces.
+func runs(t *testing.T, op *v1alpha1.Operation) []corev1.Pod {
+	t.Helper()
+	pods := &corev1.PodList{}
+	require.NoError(t, admin.List(t.Context(), pods, client.MatchingLabels{v1alpha1.OperationUIDLabel: string(op.UID)}))
+	return pods.Items
+}
+
+func podOf(t *testing.T, op *v1alpha1.Operation, attempt string) *corev1.Pod {
+	t.Helper()
+	var found *corev1.Pod
+	eventually(t, "pod of "+op.Name, func() bool {
+		for _, pod := range runs(t, op) {
+			if pod.Labels[v1alpha1.AttemptLabel] == attempt {
+				found = &pod
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// bind and report play scheduler and node.
+func bind(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: pod.Name}, Target: corev1.ObjectReference{Kind: "Node", Name: "n1"}}
+	require.NoError(t, env.Client.CoreV1().Pods(pod.Namespace).Bind(t.Context(), binding, metav1.CreateOptions{}))
+}
+
+func report(t *testing.T, pod *corev1.Pod, phase corev1.PodPhase, state corev1.ContainerState) {
+	t.Helper()
+	change := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace}}
+	require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(pod), change))
+	before := change.DeepCopy()
+	now := metav1.Now()
+	change.Status.Phase, change.Status.StartTime = phase, &now
+	change.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", State: state}}
+	require.NoError(t, admin.Status().Patch(t.Context(), change, client.MergeFrom(before)))
+}
+
+func running() corev1.ContainerState {
+	return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}
+}
+
+func ended(code int32, message string) corev1.ContainerState {
+	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Message: message, StartedAt: metav1.Now(), FinishedAt: metav1.Now()}}
+}
+
+func statuses(s v1alpha1.OperationStatus) (all []string) {
+	for _, e := range s.Timeline {
+		all = append(all, string(e.Status))
+	}
+	return all
+}
+
+func TestLifeOfAPodOperation(t *testing.T) {
+	start(t, interceptor.Funcs{})
+	op := podOperation("life", "")
+	require.NoError(t, admin.Create(t.Context(), op))
+	first := podOf(t, op, "1")
+	assert.Equal(t, v1alpha1.SchedulerName, first.Spec.SchedulerName)
+	assert.Equal(t, "default", first.Labels[v1alpha1.QueueLabel])
+	bind(t, first)
+	reaches(t, op, v1alpha1.StatusScheduled)
+	report(t, first, corev1.PodRunning, running())
+	reaches(t, op, v1alpha1.StatusRunning)
+	report(t, first, corev1.PodFailed, ended(3, "no data"))
+	second := podOf(t, op, "2")
+	bind(t, second)
+	report(t, second, corev1.PodRunning, running())
+	reaches(t, op, v1alpha1.StatusRunning)
+	report(t, second, corev1.PodSucceeded, ended(0, `{"accuracy": 0.93}`))
+	reaches(t, op, v1alpha1.StatusSucceeded)
+	assert.Equal(t, int32(1), op.Status.Retries)
+	assert.Equal(t, int32(2), op.Status.Attempt)
+	assert.JSONEq(t, "0.93", string(op.Status.Outputs["accuracy"].Raw))
+	assert.Contains(t, strings.Join(statuses(op.Status), " "), "retrying queued")
+	eventually(t, "its pods are let go", func() bool {
+		for _, pod := range runs(t, op) {
+			if len(pod.Finalizers) > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestLifeOfAJobOperation(t *testing.T) {
+	start(t, interceptor.Funcs{})
+	op := podOperation("job", "")
+	op.Spec.Template = &v1alpha1.RunTemplate{Job: &runtime.RawExtension{Raw: []byte(`{"spec":{"parallelism":2,"completions":2,"template":` + podTemplate + `}}`)}}
+	require.NoError(t, admin.Create(t.Context(), op))
+	eventually(t, "two pods", func() bool { return len(runs(t, op)) == 2 })
+	for _, pod := range runs(t, op) {
+		bind(t, &pod)
+		report(t, &pod, corev1.PodRunning, running())
+	}
+	reaches(t, op, v1alpha1.StatusRunning)
+	for _, pod := range runs(t, op) {
+		report(t, &pod, corev1.PodSucceeded, ended(0, ""))
+	}
+	reaches(t, op, v1alpha1.StatusSucceeded)
+	jobs := &batchv1.JobList{}
+	require.NoError(t, admin.List(t.Context(), jobs, client.MatchingLabels{v1alpha1.OperationUIDLabel: string(op.UID)}))
+	assert.Len(t, jobs.Items, 1)
+}
+
+func TestRunsOfAnAgentsNamespace(t *testing.T) {
+	start(t, interceptor.Funcs{})
+	op := podOperation("far", "remote")
+	require.NoError(t, admin.Create(t.Context(), op))
+	pod := podOf(t, op, "1")
+	assert.Equal(t, "remote", pod.Namespace)
+	assert.Empty(t, pod.OwnerReferences, "no owner reference reaches another namespace")
+	reaches(t, op, v1alpha1.StatusQueued)
+	assert.Equal(t, []string{v1alpha1.OperationFinalizer}, op.Finalizers)
+	require.NoError(t, admin.Delete(t.Context(), op))
+	eventually(t, "its pod is gone", func() bool { return len(runs(t, op)) == 0 })
+	eventually(t, "it is gone", func() bool {
+		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(op), op))
+	})
+}
+
+var errCut = errors.New("cut off")
+
+// cut fails the k-th write and all after it, as a process does that dies: before it, or after it is done.
+type cut struct {
+	mu         sync.Mutex
+	left       int
+	after      bool
+	dead       bool
+	died       chan struct{}
+	createdPod map[string]int
+}
+
+func (c *cut) write(what string, do func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead {
+		return errCut
+	}
+	c.left--
+	if c.left == 0 {
+		c.dead = true
+		defer close(c.died)
+		if !c.after {
+			return fmt.Errorf("before %s: %w", what, errCut)
+		}
+	}
+	err := do()
+	if err == nil && what != "" {
+		c.createdPod[what]++
+	}
+	if c.dead {
+		return fmt.Errorf("after %s: %w", what, errCut)
+	}
+	return err
+}
+
+func (c *cut) funcs() interceptor.Funcs {
+	return interceptor.Funcs{
+		Create: func(ctx context.Context, w client.WithWatch, o client.Object, options ...client.CreateOption) error {
+			what := ""
+			if _, ok := o.(*corev1.Pod); ok {
+				what = o.GetNamespace() + "/" + o.GetName()
+			}
+			return c.write(what, func() error { return w.Create(ctx, o, options...) })
+		},
+		Delete: func(ctx context.Context, w client.WithWatch, o client.Object, options ...client.DeleteOption) error {
+			return c.write("", func() error { return w.Delete(ctx, o, options...) })
+		},
+		Patch: func(ctx context.Context, w client.WithWatch, o client.Object, p client.Patch, options ...client.PatchOption) error {
+			return c.write("", func() error { return w.Patch(ctx, o, p, options...) })
+		},
+		SubResourceUpdate: func(ctx context.Context, w client.Client, sub string, o client.Object, options ...client.SubResourceUpdateOption) error {
+			return c.write("", func() error { return w.SubResource(sub).Update(ctx, o, options...) })
+		},
+	}
+}
+
+// TestCrashAtEveryWrite lets the controller die before and after each of its writes. Whoever comes next
+// brings the operation to its end, with one run per attempt.
+func TestCrashAtEveryWrite(t *testing.T) {
+	for _, queue := range []string{"default", "remote"} {
+		for _, after := range []bool{false, true} {
+			for k := 1; ; k++ {
+				c := &cut{left: k, after: after, died: make(chan struct{}), createdPod: map[string]int{}}
+				op := podOperation(strings.ToLower(fmt.Sprintf("crash-%s-%v-%d", queue, after, k)), queue)
+				crashed := false
+				t.Run(op.Name, func(t *testing.T) { crashed = liveThrough(t, op, c) })
+				if t.Failed() {
+					return
+				}
+				if !crashed {
+					assert.Greater(t, k, 5, "an operation with a retry takes some writes")
+					break
+				}
+			}
+		}
+	}
+}
+
+// liveThrough plays scheduler and node for an operation that fails once, and says whether the
+// controller died on the way.
+func liveThrough(t *testing.T, op *v1alpha1.Operation, c *cut) (crashed bool) {
+	require.NoError(t, admin.Create(t.Context(), op))
+	stop := start(t, c.funcs())
+	eventually(t, "it ends", func() bool {
+		if !crashed {
+			select {
+			case <-c.died:
+				crashed = true
+				stop()
+				c.mu.Lock()
+				c.dead, c.left = false, -1
+				c.mu.Unlock()
+				start(t, c.funcs())
+			default:
+			}
+		}
+		for _, pod := range runs(t, op) {
+			switch {
+			case pod.Spec.NodeName == "":
+				bind(t, &pod)
+			case pod.Status.Phase == corev1.PodPending:
+				report(t, &pod, corev1.PodRunning, running())
+			case pod.Status.Phase == corev1.PodRunning && pod.Labels[v1alpha1.AttemptLabel] == "1":
+				report(t, &pod, corev1.PodFailed, ended(1, ""))
+			case pod.Status.Phase == corev1.PodRunning:
+				report(t, &pod, corev1.PodSucceeded, ended(0, ""))
+			}
+		}
+		if read(t, op).Phase != v1alpha1.StatusSucceeded {
+			return false
+		}
+		for _, pod := range runs(t, op) {
+			if len(pod.Finalizers) > 0 {
+				return false
+			}
+		}
+		return true
+	})
+	assert.Equal(t, int32(2), op.Status.Attempt)
+	assert.Equal(t, int32(1), op.Status.Retries)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	assert.Len(t, c.createdPod, 2)
+	for name, n := range c.createdPod {
+		assert.Equal(t, 1, n, "pod %s", name)
+	}
+	return crashed
+}
