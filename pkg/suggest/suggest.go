@@ -15,8 +15,14 @@ func DidYouMean(name string, names []string) string {
 	return fmt.Sprintf(" (did you mean %q?)", nearest)
 }
 
+// longest is how long a name of Kubernetes can be. What is longer is no misspelling, and costly to compare.
+const longest = 253
+
 // Nearest is the name that takes the fewest edits, if few are enough.
 func Nearest(name string, names []string) (string, bool) {
+	if len(name) > longest {
+		return "", false
+	}
 	best, bestDistance := "", 1+max(1, len(name)/3)
 	for _, candidate := range slices.Sorted(slices.Values(names)) {
 		if d := distance(name, candidate); d < bestDistance && d < len(candidate) {

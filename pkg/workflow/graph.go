@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/queueyard/queueyard/pkg/spelling"
+	"github.com/queueyard/queueyard/pkg/suggest"
 )
 
 // Node is one step of a DAG.
@@ -61,7 +61,7 @@ func NewGraph(nodes []Node) (*Graph, error) {
 			g.index[n.Name] = i
 		}
 		if n.Trigger != "" && !slices.Contains(Triggers, n.Trigger) {
-			add("node %q has the unknown trigger %q%s: use one of %s", n.Name, n.Trigger, spelling.DidYouMean(string(n.Trigger), triggerNames()), strings.Join(triggerNames(), ", "))
+			add("node %q has the unknown trigger %q%s: use one of %s", n.Name, n.Trigger, suggest.DidYouMean(string(n.Trigger), triggerNames()), strings.Join(triggerNames(), ", "))
 		}
 	}
 	g.up = make([][]int32, len(nodes))
@@ -74,7 +74,7 @@ func NewGraph(nodes []Node) (*Graph, error) {
 			case !known:
 				suggestion := ""
 				if len(errs) < maxErrors { // looking for one walks all names
-					suggestion = spelling.DidYouMean(name, g.names())
+					suggestion = suggest.DidYouMean(name, g.names())
 				}
 				add("node %q depends on %q, which does not exist%s: correct its dependsOn, or add that node", n.Name, name, suggestion)
 			case name == n.Name:

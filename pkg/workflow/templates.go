@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/queueyard/queueyard/pkg/spelling"
+	"github.com/queueyard/queueyard/pkg/suggest"
 )
 
 // Template is one of the named templates of a workflow, as far as nesting goes. One that uses no others
@@ -56,7 +56,7 @@ func CheckTemplates(entrypoint string, templates []Template) (Size, error) {
 			u, known := index[use.Template]
 			switch {
 			case !known:
-				errs = append(errs, fmt.Errorf("template %q uses template %q, which does not exist%s: correct the name, or add that template", t.Name, use.Template, spelling.DidYouMean(use.Template, names)))
+				errs = append(errs, fmt.Errorf("template %q uses template %q, which does not exist%s: correct the name, or add that template", t.Name, use.Template, suggest.DidYouMean(use.Template, names)))
 			case u == i:
 				errs = append(errs, fmt.Errorf("template %q uses itself: it would never end", t.Name))
 			default:
@@ -67,7 +67,7 @@ func CheckTemplates(entrypoint string, templates []Template) (Size, error) {
 	}
 	start, known := index[entrypoint]
 	if !known {
-		errs = append(errs, fmt.Errorf("entrypoint %q is no template%s: name one of templates", entrypoint, spelling.DidYouMean(entrypoint, names)))
+		errs = append(errs, fmt.Errorf("entrypoint %q is no template%s: name one of templates", entrypoint, suggest.DidYouMean(entrypoint, names)))
 	}
 	if len(errs) > maxErrors {
 		errs = append(errs[:maxErrors], errors.New("there are more errors: correct these first"))
