@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -33,6 +34,27 @@ func Preemptible(annotations map[string]string) (bool, error) {
 	default:
 		return true, fmt.Errorf(`%s: %s is neither "true" nor "false": write one of them, in quotes, or remove the annotation`, v1alpha1.PreemptibleAnnotation, quote(text))
 	}
+}
+
+// Priority is that of a pod inside its queue, as its annotation says.
+func Priority(annotations map[string]string) (priority int32, declared bool, err error) {
+	text, declared := annotations[v1alpha1.PriorityAnnotation]
+	if !declared {
+		return 0, false, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, true, fmt.Errorf("%s: %s is no priority: write a whole number between -2147483648 and 2147483647, or remove the annotation", v1alpha1.PriorityAnnotation, quote(text))
+	}
+	return int32(n), true, nil
+}
+
+// CheckPriority refuses a priority that is none.
+func CheckPriority(annotations map[string]string) *Refusal {
+	if _, _, err := Priority(annotations); err != nil {
+		return refuse(ReasonInvalidPriority, "%v", err)
+	}
+	return nil
 }
 
 // CheckDeclarations refuses what a pod declares that cannot be read.

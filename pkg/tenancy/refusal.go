@@ -22,6 +22,7 @@ const (
 	ReasonInvalidCost        = "InvalidCost"
 	ReasonInvalidMaxRuntime  = "InvalidMaxRuntime"
 	ReasonInvalidPreemptible = "InvalidPreemptible"
+	ReasonInvalidPriority    = "InvalidPriority"
 	ReasonNodeGiven          = "NodeGiven"
 	ReasonOtherScheduler     = "OtherScheduler"
 )

@@ -9,6 +9,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -19,6 +20,7 @@ import (
 type jobHandler struct {
 	decoder  admission.Decoder
 	assigner *assigner
+	marker   *marker
 }
 
 // Handle implements admission.Handler.
@@ -42,6 +44,14 @@ func (h *jobHandler) create(ctx context.Context, req admission.Request, job *bat
 	if refusal := tenancy.CheckPlacement(req.Namespace, spec.NodeName, spec.SchedulerName); refusal != nil {
 		return answer(refusal)
 	}
+	for _, of := range []metav1.Object{job, &job.Spec.Template} {
+		if response := answerMarks(h.marker.check(ctx, req.UserInfo, req.Namespace, job, marksOf(of))); response != nil {
+			return *response
+		}
+		if refusal := tenancy.CheckPriority(of.GetAnnotations()); refusal != nil {
+			return answer(refusal)
+		}
+	}
 	for _, check := range []func(tenancy.Claim) *tenancy.Refusal{tenancy.CheckCost, tenancy.CheckDeclarations} {
 		if refusal := check(claimOf(req.Namespace, &job.Spec.Template)); refusal != nil {
 			return answer(refusal)
@@ -51,7 +61,8 @@ func (h *jobHandler) create(ctx context.Context, req admission.Request, job *bat
 	if refusal != nil {
 		return answer(refusal)
 	}
-	assignment, err := h.assigner.assign(ctx, claim, func(string) bool { return true })
+	isNew := job.Labels[v1alpha1.OperationUIDLabel] == ""
+	assignment, err := h.assigner.assign(ctx, claim, func(string) bool { return isNew })
 	if err != nil {
 		return answer(err)
 	}
@@ -68,6 +79,14 @@ func (h *jobHandler) create(ctx context.Context, req admission.Request, job *bat
 // Kubernetes lets a template change only while the Job is suspended and has not started, so the
 // queue of a started Job stays.
 func (h *jobHandler) update(ctx context.Context, req admission.Request, before, after *batchv1.Job) admission.Response {
+	for was, is := range map[metav1.Object]metav1.Object{before: after, &before.Spec.Template: &after.Spec.Template} {
+		if response := answerMarks(h.marker.unchanged(req.UserInfo, marksOf(was), marksOf(is))); response != nil {
+			return *response
+		}
+		if refusal := tenancy.CheckPriority(is.GetAnnotations()); refusal != nil {
+			return answer(refusal)
+		}
+	}
 	was, refusal := jobClaim(req.Namespace, before)
 	if refusal != nil {
 		// It was created before its namespace was managed: there is nothing to inherit.

@@ -25,6 +25,7 @@ const nodesGroup = "system:nodes"
 type podHandler struct {
 	decoder  admission.Decoder
 	assigner *assigner
+	marker   *marker
 }
 
 // Handle implements admission.Handler.
@@ -50,8 +51,14 @@ func (h *podHandler) create(ctx context.Context, req admission.Request, pod *cor
 	if refusal := tenancy.CheckPlacement(req.Namespace, pod.Spec.NodeName, pod.Spec.SchedulerName); refusal != nil {
 		return answer(refusal)
 	}
-	// The pods of a Job or a ReplicaSet belong to an operation that was accepted before.
-	isNew := metav1.GetControllerOfNoCopy(pod) == nil
+	if response := answerMarks(h.marker.check(ctx, req.UserInfo, req.Namespace, pod, marksOf(pod))); response != nil {
+		return *response
+	}
+	if refusal := tenancy.CheckPriority(pod.Annotations); refusal != nil {
+		return answer(refusal)
+	}
+	// The pods of a Job, a ReplicaSet or an Operation belong to an operation that was accepted before.
+	isNew := metav1.GetControllerOfNoCopy(pod) == nil && pod.Labels[v1alpha1.OperationUIDLabel] == ""
 	assignment, err := h.assigner.assign(ctx, claimOf(req.Namespace, pod), func(string) bool { return isNew })
 	if err != nil {
 		return answer(err)
@@ -69,6 +76,12 @@ func (h *podHandler) create(ctx context.Context, req admission.Request, pod *cor
 func (h *podHandler) update(ctx context.Context, req admission.Request, before, after *corev1.Pod) admission.Response {
 	if after.Spec.SchedulerName != v1alpha1.SchedulerName {
 		return admission.Allowed("")
+	}
+	if response := answerMarks(h.marker.unchanged(req.UserInfo, marksOf(before), marksOf(after))); response != nil {
+		return *response
+	}
+	if refusal := tenancy.CheckPriority(after.Annotations); refusal != nil {
+		return answer(refusal)
 	}
 	was, is := claimOf(req.Namespace, before), claimOf(req.Namespace, after)
 	if node := before.Spec.NodeName; node != "" {
@@ -97,6 +110,11 @@ func bypassesQueues(pod *corev1.Pod, user authenticationv1.UserInfo) bool {
 	return owner != nil && owner.Kind == "DaemonSet" && slices.Contains(daemonSetUsers, user.Username)
 }
 
+// claimOf is what an object says. What an operation runs as claims in the namespace of the operation:
+// its marks have been checked.
 func claimOf(namespace string, o metav1.Object) tenancy.Claim {
+	if origin := o.GetAnnotations()[v1alpha1.OriginAnnotation]; origin != "" {
+		namespace = origin
+	}
 	return tenancy.Claim{Namespace: namespace, Labels: o.GetLabels(), Annotations: o.GetAnnotations()}
 }

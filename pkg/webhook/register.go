@@ -15,21 +15,26 @@ const ConfigurationName = "queueyard"
 
 // The paths that the webhook configurations call.
 const (
-	podsPath     = "/pods"
-	jobsPath     = "/jobs"
-	bindingsPath = "/bindings"
-	objectsPath  = "/objects"
+	podsPath       = "/pods"
+	jobsPath       = "/jobs"
+	bindingsPath   = "/bindings"
+	objectsPath    = "/objects"
+	operationsPath = "/operations"
+	componentsPath = "/components"
 )
 
 // Register serves all admission handlers. Cached answers from informers, live from the API server.
 func Register(server webhook.Server, cached client.Client, live client.Reader, defaultQueue string) {
 	decoder := admission.NewDecoder(cached.Scheme())
 	assigner := newAssigner(cached, live, defaultQueue)
+	marker := &marker{cached: cached, live: live}
 	for path, handler := range map[string]admission.Handler{
-		podsPath:     &podHandler{decoder: decoder, assigner: assigner},
-		jobsPath:     &jobHandler{decoder: decoder, assigner: assigner},
-		bindingsPath: &bindingHandler{decoder: decoder, live: live},
-		objectsPath:  &objectHandler{decoder: decoder},
+		podsPath:       &podHandler{decoder: decoder, assigner: assigner, marker: marker},
+		jobsPath:       &jobHandler{decoder: decoder, assigner: assigner, marker: marker},
+		bindingsPath:   &bindingHandler{decoder: decoder, live: live},
+		objectsPath:    &objectHandler{decoder: decoder},
+		operationsPath: &operationHandler{decoder: decoder, assigner: assigner, client: cached, live: live},
+		componentsPath: &componentHandler{decoder: decoder, live: live},
 	} {
 		server.Register(path, &admission.Webhook{Handler: handler})
 	}
@@ -38,7 +43,7 @@ func Register(server webhook.Server, cached client.Client, live client.Reader, d
 // CachedObjects are what the handlers read from the cache. Their informers run before the first
 // request, so that it does not wait for them.
 func CachedObjects() []client.Object {
-	return []client.Object{&v1alpha1.Queue{}, &v1alpha1.Project{}, &v1alpha1.Organization{}, namespaceMetadata()}
+	return []client.Object{&v1alpha1.Queue{}, &v1alpha1.Project{}, &v1alpha1.Organization{}, &v1alpha1.Component{}, &v1alpha1.Operation{}, namespaceMetadata()}
 }
 
 // namespaceMetadata asks for the labels of a namespace without the rest.

@@ -1,0 +1,88 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/directory"
+	"github.com/queueyard/queueyard/pkg/operation"
+	"github.com/queueyard/queueyard/pkg/suggest"
+	"github.com/queueyard/queueyard/pkg/tenancy"
+)
+
+// componentHandler checks components before operations use them.
+type componentHandler struct {
+	decoder admission.Decoder
+	live    client.Reader
+}
+
+// Handle implements admission.Handler.
+func (h *componentHandler) Handle(ctx context.Context, req admission.Request) admission.Response {
+	component := &v1alpha1.Component{}
+	if err := h.decoder.Decode(req, component); err != nil {
+		return malformed(err)
+	}
+	claim := operation.ClaimOf(&v1alpha1.Operation{}, component, nil)
+	if refusal := operation.InFields(tenancy.CheckCost(claim)); refusal != nil {
+		return invalidObject(refusal)
+	}
+	if err := checkTermination(component.Spec.Termination); err != nil {
+		return invalidObject(err)
+	}
+	if err := operation.CheckComponent(component); err != nil {
+		return invalidObject(err)
+	}
+	// Its queue may be created later: operations are refused until then, the component is not.
+	dir := directory.New(ctx, h.live)
+	name := tenancy.NamedQueue(claim)
+	if component.Spec.Queue == "" {
+		return admission.Allowed("")
+	}
+	if _, ok := dir.Queue(name); ok || dir.Err() != nil {
+		return admission.Allowed("")
+	}
+	return admission.Allowed("").WithWarnings(fmt.Sprintf(
+		"spec.queue: queue %s does not exist%s: operations of the component are refused until it does, unless they name another",
+		clip(fmt.Sprintf("%q", component.Spec.Queue)), suggest.DidYouMean(name, dir.QueueNames())))
+}
+
+// maxSentence bounds what a refusal says.
+const maxSentence = 4096
+
+func clip(sentence string) string {
+	if len(sentence) <= maxSentence {
+		return sentence
+	}
+	return sentence[:maxSentence] + "..."
+}
+
+func invalidObject(err error) admission.Response {
+	return deny(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, clip(err.Error()))
+}
+
+// checkTermination refuses durations that are none.
+func checkTermination(t *v1alpha1.Termination) error {
+	if t == nil {
+		return nil
+	}
+	type duration struct {
+		field string
+		is    *metav1.Duration
+	}
+	durations := []duration{{"timeout", t.Timeout}, {"queueTimeout", t.QueueTimeout}, {"startTimeout", t.StartTimeout}, {"ttl", t.TTL}}
+	if t.Backoff != nil {
+		durations = append(durations, duration{"backoff.initial", t.Backoff.Initial}, duration{"backoff.max", t.Backoff.Max})
+	}
+	for _, d := range durations {
+		if d.is != nil && d.is.Duration < 0 {
+			return fmt.Errorf("spec.termination.%s is %s, which is negative: write 0s or more, or leave it out", d.field, d.is.Duration)
+		}
+	}
+	return nil
+}

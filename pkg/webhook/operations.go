@@ -1,0 +1,272 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/operation"
+	"github.com/queueyard/queueyard/pkg/suggest"
+	"github.com/queueyard/queueyard/pkg/tenancy"
+)
+
+// placeholderUID stands for the UID that an operation does not have yet.
+const placeholderUID = "00000000-0000-0000-0000-000000000000"
+
+// operationHandler accepts operations that can run, and gives them their queue.
+type operationHandler struct {
+	decoder  admission.Decoder
+	assigner *assigner
+	client   client.Client
+	live     client.Reader
+}
+
+// Handle implements admission.Handler.
+func (h *operationHandler) Handle(ctx context.Context, req admission.Request) admission.Response {
+	op := &v1alpha1.Operation{}
+	if err := h.decoder.Decode(req, op); err != nil {
+		return malformed(err)
+	}
+	op.Namespace = req.Namespace
+	if err := checkTermination(op.Spec.Termination); err != nil {
+		return invalidObject(err)
+	}
+	if req.Operation == admissionv1.Create {
+		return h.create(ctx, req, op)
+	}
+	before := &v1alpha1.Operation{}
+	if err := h.decoder.DecodeRaw(req.OldObject, before); err != nil {
+		return malformed(err)
+	}
+	return h.update(ctx, req, before, op)
+}
+
+func (h *operationHandler) create(ctx context.Context, req admission.Request, op *v1alpha1.Operation) admission.Response {
+	if _, given := op.Annotations[v1alpha1.ApprovedByAnnotation]; given {
+		return deny(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf(
+			"annotation %s is written when somebody sets spec.approved to true: leave it out", v1alpha1.ApprovedByAnnotation))
+	}
+	component, response := h.component(ctx, op)
+	if response != nil {
+		return *response
+	}
+	assignment, err := h.assign(ctx, op, component, func(string) bool { return true })
+	if err != nil {
+		return answer(err)
+	}
+	made, err := tryOut(ctx, op, component, assignment)
+	if err != nil {
+		return invalidObject(err)
+	}
+	if object, ok := made.Object.(*unstructured.Unstructured); ok {
+		if response := h.mayCreate(ctx, req.UserInfo, req.Namespace, object); response != nil {
+			return *response
+		}
+	}
+	return admission.Patched("", stampQueue(op, assignment)...)
+}
+
+func (h *operationHandler) update(ctx context.Context, req admission.Request, before, after *v1alpha1.Operation) admission.Response {
+	if field := runChanged(req.OldObject.Raw, req.Object.Raw); field != "" {
+		return invalidObject(fmt.Errorf(
+			"spec.%s of operation %q may not change: what it runs was fixed when it was created; make a new operation, or raise spec.restarts to run this one again", field, after.Name))
+	}
+	if err := checkRestarts(before, after); err != nil {
+		return invalidObject(err)
+	}
+	p, response := approve(req.UserInfo.Username, before, after)
+	if response != nil {
+		return *response
+	}
+	if before.Spec.Queue == after.Spec.Queue && before.Spec.Project == after.Spec.Project && before.Spec.Cost == after.Spec.Cost {
+		return admission.Patched("", p...)
+	}
+	// A component that is gone is no reason to keep an operation in its queue: what it would say was stamped.
+	component, response := h.component(ctx, after)
+	if response != nil && response.Result.Code == http.StatusInternalServerError {
+		return *response
+	}
+	from := tenancy.NamedQueue(operation.ClaimOf(before, component, nil))
+	assignment, err := h.assign(ctx, after, component, func(queue string) bool { return queue != from })
+	if err != nil {
+		return answer(err)
+	}
+	return admission.Patched("", append(p, stampQueue(after, assignment)...)...)
+}
+
+// component is the one that an operation names, or nil.
+func (h *operationHandler) component(ctx context.Context, op *v1alpha1.Operation) (*v1alpha1.Component, *admission.Response) {
+	if op.Spec.Component == "" {
+		return nil, nil
+	}
+	component := &v1alpha1.Component{}
+	key := client.ObjectKey{Namespace: op.Namespace, Name: op.Spec.Component}
+	err := h.client.Get(ctx, key, component)
+	if apierrors.IsNotFound(err) {
+		err = h.live.Get(ctx, key, component)
+	}
+	switch {
+	case err == nil:
+		return component, nil
+	case !apierrors.IsNotFound(err):
+		response := admission.Errored(http.StatusInternalServerError, fmt.Errorf("component %q could not be read: %w", op.Spec.Component, err))
+		return nil, &response
+	}
+	components := &v1alpha1.ComponentList{}
+	var names []string
+	if h.client.List(ctx, components, client.InNamespace(op.Namespace), client.UnsafeDisableDeepCopy) == nil {
+		for i := range components.Items {
+			names = append(names, components.Items[i].Name)
+		}
+	}
+	response := invalidObject(fmt.Errorf("spec.component: component %q does not exist in namespace %q%s: create it first, or name another (kubectl get components -n %s lists those that exist)",
+		op.Spec.Component, op.Namespace, suggest.DidYouMean(op.Spec.Component, names), op.Namespace))
+	return nil, &response
+}
+
+func (h *operationHandler) assign(ctx context.Context, op *v1alpha1.Operation, component *v1alpha1.Component, enters func(string) bool) (tenancy.Assignment, error) {
+	assignment, err := h.assigner.assign(ctx, operation.ClaimOf(op, component, nil), enters)
+	if refusal, ok := err.(*tenancy.Refusal); ok {
+		return assignment, operation.InFields(refusal)
+	}
+	return assignment, err
+}
+
+// tryOut makes what the first attempt would run as, and finds all that is wrong with it.
+func tryOut(ctx context.Context, op *v1alpha1.Operation, component *v1alpha1.Component, a tenancy.Assignment) (operation.Made, error) {
+	recipe, err := operation.Compile(op, component)
+	if err != nil {
+		return operation.Made{}, err
+	}
+	named := *op // its metadata is ours, its spec is only read
+	named.UID = placeholderUID
+	if named.Name == "" {
+		named.Name = strings.TrimRight(named.GenerateName, "-.") + "-00000"
+	}
+	return recipe.Make(ctx, operation.Mark{
+		Operation: &named, Attempt: 1, Namespace: op.Namespace,
+		Queue: a.Queue, Project: a.Project, Organization: a.Organization, Priority: ptr.To(operation.Priority(op, component)),
+	})
+}
+
+// mayCreate refuses what the user may not create: the controller would do it in the user's place.
+func (h *operationHandler) mayCreate(ctx context.Context, user authenticationv1.UserInfo, namespace string, object *unstructured.Unstructured) *admission.Response {
+	kind := object.GroupVersionKind()
+	mapping, err := h.client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+	if isNoKind(err) {
+		response := invalidObject(fmt.Errorf("the cluster has no kind %s in %s: install its CRD and controller, or correct apiVersion and kind of the manifest", kind.Kind, kind.GroupVersion()))
+		return &response
+	}
+	if err != nil {
+		response := admission.Errored(http.StatusInternalServerError, fmt.Errorf("kind %s could not be looked up: %w", kind.Kind, err))
+		return &response
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: user.Username, UID: user.UID, Groups: user.Groups, Extra: extraOf(user),
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: namespace, Verb: "create", Group: mapping.Resource.Group, Version: mapping.Resource.Version, Resource: mapping.Resource.Resource,
+		},
+	}}
+	if err := h.client.Create(ctx, review); err != nil {
+		response := admission.Errored(http.StatusInternalServerError, fmt.Errorf("whether %q may create %s could not be asked: %w", user.Username, mapping.Resource.GroupResource(), err))
+		return &response
+	}
+	if review.Status.Allowed {
+		return nil
+	}
+	response := deny(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf(
+		"the operation would create a %s, and %q may not create %s in namespace %q: ask for a Role that allows it, or run something else",
+		kind.Kind, user.Username, mapping.Resource.GroupResource(), namespace))
+	return &response
+}
+
+// isNoKind says whether the cluster does not know a kind.
+func isNoKind(err error) bool { return meta.IsNoMatchError(err) }
+
+func extraOf(user authenticationv1.UserInfo) map[string]authorizationv1.ExtraValue {
+	extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
+	for key, value := range user.Extra {
+		extra[key] = authorizationv1.ExtraValue(value)
+	}
+	return extra
+}
+
+// runChanged is the field of what an operation runs that an update changes; empty: none.
+func runChanged(before, after []byte) string {
+	var was, is struct {
+		Spec map[string]any `json:"spec"`
+	}
+	if json.Unmarshal(before, &was) != nil || json.Unmarshal(after, &is) != nil {
+		return ""
+	}
+	for _, field := range []string{"component", "template", "params"} {
+		if !reflect.DeepEqual(was.Spec[field], is.Spec[field]) {
+			return field
+		}
+	}
+	return ""
+}
+
+func checkRestarts(before, after *v1alpha1.Operation) error {
+	was, is := before.Spec.Restarts, after.Spec.Restarts
+	switch {
+	case is < was:
+		return fmt.Errorf("spec.restarts may only grow, and would go from %d to %d: write %d to run the operation again", was, is, was+1)
+	case is > was && after.Spec.DesiredState == v1alpha1.Stopped:
+		return fmt.Errorf("spec.restarts grows while spec.desiredState is %s: set spec.desiredState to %s, too", v1alpha1.Stopped, v1alpha1.Run)
+	}
+	return nil
+}
+
+// approve writes down who let a held operation go. Nobody else writes that, and nothing takes it back.
+func approve(user string, before, after *v1alpha1.Operation) (patch, *admission.Response) {
+	held := func(op *v1alpha1.Operation) bool { return op.Spec.Approved != nil && !*op.Spec.Approved }
+	if held(after) && !held(before) {
+		response := invalidObject(fmt.Errorf("spec.approved may not become false: operation %q is approved and may be on its way; set spec.desiredState to %s to stop it", after.Name, v1alpha1.Stopped))
+		return nil, &response
+	}
+	wanted, given := before.Annotations[v1alpha1.ApprovedByAnnotation], after.Annotations[v1alpha1.ApprovedByAnnotation]
+	if held(before) && !held(after) {
+		wanted = user
+	} else if given != "" && given != wanted {
+		response := deny(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf(
+			"annotation %s is written when somebody sets spec.approved to true, and by nobody: leave it as it is", v1alpha1.ApprovedByAnnotation))
+		return nil, &response
+	}
+	var p patch
+	switch {
+	case wanted == given:
+	case len(after.Annotations) == 0:
+		p.add("/metadata/annotations", map[string]string{v1alpha1.ApprovedByAnnotation: wanted})
+	default:
+		p.add("/metadata/annotations/"+strings.ReplaceAll(v1alpha1.ApprovedByAnnotation, "/", "~1"), wanted)
+	}
+	return p, nil
+}
+
+// stampQueue fills in what an operation leaves open.
+func stampQueue(op *v1alpha1.Operation, a tenancy.Assignment) patch {
+	var p patch
+	if op.Spec.Queue == "" {
+		p.add("/spec/queue", a.Queue)
+	}
+	if op.Spec.Project == "" && a.Project != "" {
+		p.add("/spec/project", a.Project)
+	}
+	return p
+}
