@@ -17,24 +17,32 @@ import (
 func (r *Room) assign(pod *v1.Pod) (tenancy.Assignment, *tenancy.Refusal) {
 	d := r.directory
 	assignment, refusal := tenancy.Resolve(d, r.args.DefaultQueue, tenancy.Claim{
-		Namespace:       pod.Namespace,
-		NamespaceLabels: d.namespaces[pod.Namespace],
+		Namespace:       r.origin(pod),
+		NamespaceLabels: d.namespaces[r.origin(pod)],
 		Labels:          pod.Labels,
 		Annotations:     pod.Annotations,
 	})
 	if refusal != nil {
 		return assignment, refusal
 	}
-	if q := d.queues[assignment.Queue]; isNewOperation(pod, q) {
+	if q := d.queues[assignment.Queue]; isNewOperation(pod, q, r.guarded(pod)) {
 		refusal = tenancy.CheckAccepting(tenancy.InfoOf(q))
 	}
 	return assignment, refusal
 }
 
+// guarded says whether the webhook keeps users from writing what only the controller may.
+func (r *Room) guarded(pod *v1.Pod) bool {
+	return r.directory.namespaces[pod.Namespace][v1alpha1.ManagedLabel] == "true"
+}
+
+// origin is the namespace that a pod's project claims.
+func (r *Room) origin(pod *v1.Pod) string { return originOf(pod, r.guarded(pod)) }
+
 // isNewOperation says whether a pod began an operation after its queue stopped accepting them.
 // The pods of an owner are part of an operation that may have been accepted before.
-func isNewOperation(pod *v1.Pod, q *v1alpha1.Queue) bool {
-	if metav1.GetControllerOfNoCopy(pod) != nil {
+func isNewOperation(pod *v1.Pod, q *v1alpha1.Queue, guarded bool) bool {
+	if metav1.GetControllerOfNoCopy(pod) != nil || guarded && pod.Labels[v1alpha1.OperationUIDLabel] != "" {
 		return false
 	}
 	since := q.DeletionTimestamp
@@ -57,7 +65,7 @@ func (r *Room) claimed(pod *v1.Pod) tenancy.Assignment {
 
 // describe is a pod in the words of the ledger.
 func (r *Room) describe(pod *v1.Pod, a tenancy.Assignment, g gang) ledger.Pod {
-	return podOf(pod, a, g, r.prices(a.Queue))
+	return podOf(pod, a, g, r.prices(a.Queue), r.guarded(pod))
 }
 
 // prices are those of a queue's agent.

@@ -146,7 +146,7 @@ func (r *Room) waiting(e *entry) {
 		r.withdraw(e)
 		return
 	}
-	if !r.directory.knowsNamespace(e.pod.Namespace) {
+	if !r.directory.knowsNamespace(e.pod.Namespace) || !r.directory.knowsNamespace(r.origin(e.pod)) {
 		r.withdraw(e) // until the namespace, and so who claims it, has been seen
 		return
 	}
@@ -191,7 +191,7 @@ func (r *Room) resolveStale() {
 	}
 	for _, e := range r.entries {
 		switch {
-		case !e.listed || !r.stale.covers(e.pod.Namespace):
+		case !e.listed || !r.stale.covers(e.pod.Namespace) && !r.stale.covers(r.origin(e.pod)):
 		case e.bound():
 			r.placed(e)
 		default:

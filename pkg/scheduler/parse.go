@@ -1,9 +1,12 @@
 package scheduler
 
 import (
+	"time"
+
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 	resourcehelper "k8s.io/component-helpers/resource"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 
@@ -17,8 +20,9 @@ import (
 // What the ledger is told of a pod depends on nothing but the pod, its queue and project, its gang and
 // the prices of its queue's agent.
 
-// podOf is a pod in the words of the ledger.
-func podOf(pod *v1.Pod, a tenancy.Assignment, g gang, prices cost.Prices) ledger.Pod {
+// podOf is a pod in the words of the ledger. guarded: the webhook sees to it that only the controller
+// says since when it waits.
+func podOf(pod *v1.Pod, a tenancy.Assignment, g gang, prices cost.Prices, guarded bool) ledger.Pod {
 	list := requestsOf(pod)
 	requests := limits.Amounts(list)
 	requests[string(v1.ResourcePods)] = 1
@@ -31,11 +35,41 @@ func podOf(pod *v1.Pod, a tenancy.Assignment, g gang, prices cost.Prices) ledger
 		Operation: operationOf(pod, g),
 		Queue:     a.Queue,
 		Project:   a.Project,
-		Priority:  int64(corev1helpers.PodPriority(pod)),
-		Created:   pod.CreationTimestamp.UnixNano(),
+		Priority:  priorityOf(pod),
+		Created:   queuedAt(pod, guarded).UnixNano(),
 		Requests:  requests,
 		Gang:      g.size,
 	}
+}
+
+// priorityOf is a pod's priority in its queue: what it declares, else its priority class's.
+func priorityOf(pod *v1.Pod) int64 {
+	if priority, declared, err := tenancy.Priority(pod.Annotations); declared && err == nil {
+		return int64(priority)
+	}
+	return int64(corev1helpers.PodPriority(pod))
+}
+
+// queuedAt is since when a pod, or the run before it that it repeats, is in line. No pod waits from
+// before the first year of the ledger's clock, nor since later than its creation.
+func queuedAt(pod *v1.Pod, guarded bool) time.Time {
+	created := pod.CreationTimestamp.Time
+	if !guarded {
+		return created
+	}
+	since, err := time.Parse(time.RFC3339Nano, pod.Annotations[v1alpha1.QueuedTimeAnnotation])
+	if err != nil || since.Unix() < 0 || since.Unix() > created.Unix() {
+		return created
+	}
+	return since
+}
+
+// originOf is the namespace in which a pod's project is looked for: that of its operation.
+func originOf(pod *v1.Pod, guarded bool) string {
+	if origin := pod.Annotations[v1alpha1.OriginAnnotation]; guarded && len(validation.IsDNS1123Label(origin)) == 0 {
+		return origin
+	}
+	return pod.Namespace
 }
 
 // operationOf names the operation a pod belongs to: its owning Operation's, else its gang's, else its

@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
@@ -92,7 +93,7 @@ func TestWhatAPodIsChargedFor(t *testing.T) {
 			map[string]int64{"pods": 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, podOf(&tt.pod, tenancy.Assignment{Queue: "q"}, gang{}, tt.prices).Requests)
+			require.Equal(t, tt.want, podOf(&tt.pod, tenancy.Assignment{Queue: "q"}, gang{}, tt.prices, false).Requests)
 		})
 	}
 }
@@ -110,6 +111,54 @@ func TestOperationOf(t *testing.T) {
 	require.Equal(t, "ns/podgroup g", operationOf(testPod("p", "q", owner("batch/v1", "Job")), g))
 	require.Equal(t, "ns/owner", operationOf(testPod("p", "q", operation), g))
 	require.Equal(t, "ns/podgroup g", operationOf(testPod("p", "q", owner("example.com/v1", "Operation")), g))
+}
+
+// What the controller stamps counts where the webhook guards it, and nowhere else.
+func TestMarksAreTrustedWhereTheyAreGuarded(t *testing.T) {
+	created := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	pod := func(annotations map[string]string) *v1.Pod {
+		return testPod("p", "q", func(p *v1.Pod) {
+			p.CreationTimestamp, p.Annotations, p.Spec.Priority = metav1.NewTime(created), annotations, ptr.To[int32](7)
+		})
+	}
+	queued := func(text string) *v1.Pod { return pod(map[string]string{v1alpha1.QueuedTimeAnnotation: text}) }
+	earlier := created.Add(-time.Hour + time.Microsecond)
+	written := earlier.Format(time.RFC3339Nano)
+	require.Equal(t, earlier, queuedAt(queued(written), true))
+	for _, text := range []string{"", "yesterday", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"} {
+		require.Equal(t, created, queuedAt(queued(text), true), text)
+	}
+	require.Equal(t, created, queuedAt(queued(written), false))
+
+	origin := func(text string) *v1.Pod { return pod(map[string]string{v1alpha1.OriginAnnotation: text}) }
+	require.Equal(t, "origin", originOf(origin("origin"), true))
+	require.Equal(t, "ns", originOf(origin("origin"), false))
+	require.Equal(t, "ns", originOf(origin("A b"), true))
+
+	priority := func(text string) *v1.Pod { return pod(map[string]string{v1alpha1.PriorityAnnotation: text}) }
+	require.EqualValues(t, -3, priorityOf(priority("-3")))
+	require.EqualValues(t, 7, priorityOf(priority("high")))
+	require.EqualValues(t, 7, priorityOf(pod(nil)))
+}
+
+// The limits and the default queue of a pod are those of the project of its operation's namespace,
+// wherever it runs.
+func TestPodCountsWhereItsOperationIs(t *testing.T) {
+	w := newRoom(nil)
+	w.args.DefaultQueue = v1alpha1.DefaultName
+	q := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "q"}}
+	w.directory.queues["q"] = q
+	w.directory.SetQueue(q)
+	w.directory.SetProject(&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "mine"},
+		Spec: v1alpha1.ProjectSpec{Namespaces: v1alpha1.ProjectNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "mine"}}}}})
+	w.directory.namespaces["origin"] = map[string]string{"team": "mine"}
+	pod := testPod("p", "q", func(p *v1.Pod) { p.Annotations = map[string]string{v1alpha1.OriginAnnotation: "origin"} })
+	for managed, want := range map[string]string{"true": "mine", "false": ""} {
+		w.directory.namespaces["ns"] = map[string]string{v1alpha1.ManagedLabel: managed}
+		assignment, refusal := w.assign(pod)
+		require.Nil(t, refusal)
+		require.Equal(t, want, assignment.Project)
+	}
 }
 
 // A resize moves what a running pod is charged for; so does a restart after it.
@@ -197,7 +246,7 @@ func FuzzPod(f *testing.F) {
 func parsed(pod *v1.Pod, members int32) (ledger.Pod, string) {
 	w := newRoom(nil)
 	w.args.DefaultQueue = v1alpha1.DefaultName
-	w.directory.namespaces["ns"] = nil
+	w.directory.namespaces["ns"] = map[string]string{v1alpha1.ManagedLabel: "true"}
 	for _, name := range []string{v1alpha1.DefaultName, "q"} {
 		q := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		w.directory.queues[name] = q

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
-	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	api "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
@@ -244,7 +243,7 @@ func (w *window) members(namespace string, ref api.OperationReference) []*v1.Pod
 	pods := slices.DeleteFunc(w.named(namespace, ref.Name), func(pod *v1.Pod) bool { return w.knownPod(pod).operationOr(pod) != ref })
 	slices.SortFunc(pods, func(a, b *v1.Pod) int {
 		return cmp.Or(
-			cmp.Compare(corev1helpers.PodPriority(b), corev1helpers.PodPriority(a)),
+			cmp.Compare(priorityOf(b), priorityOf(a)),
 			a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
 			cmp.Compare(a.UID, b.UID))
 	})
@@ -317,7 +316,7 @@ func (w *window) explain(pod *v1.Pod, members []*v1.Pod, name string, sees func(
 		Agent:           why.Agent,
 		Project:         why.Project,
 		Organization:    why.Organization,
-		Priority:        int64(corev1helpers.PodPriority(view.pod)),
+		Priority:        priorityOf(view.pod),
 		Position:        int32(why.Position),
 		Waiting:         int32(why.Waiting),
 		OperationsAbove: int32(why.Above),
