@@ -260,6 +260,9 @@ func (d *decision) follow() {
 		if d.status.Phase != v1alpha1.StatusUnschedulable {
 			d.enter(v1alpha1.StatusUnschedulable, d.Run.Cause.Reason, d.Run.Cause.Message)
 		}
+		if d.Stale && !d.Run.Deleting {
+			d.action = DeleteRun
+		}
 	case Lost:
 		d.pass(Running)
 		if d.status.Phase != v1alpha1.StatusUnknown {

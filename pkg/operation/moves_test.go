@@ -1,0 +1,102 @@
+package operation
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+)
+
+// What waits follows its operation to another queue: the pod that was made for the old one goes.
+func TestMove(t *testing.T) {
+	for _, stage := range []Stage{Waiting, Unschedulable} {
+		op := operationIn(v1alpha1.StatusQueued)
+		s := situation(op, seen(stage))
+		s.Assigned, s.Stale = &Compilation{Queue: "cpu", Priority: 3}, true
+		d := Decide(s)
+		require.Equal(t, DeleteRun, d.Action, stage)
+		require.Equal(t, "cpu", d.Status.Queue)
+		require.EqualValues(t, 3, d.Status.Priority)
+		require.Contains(t, d.Status.Timeline[3].Message, "moved from queue gpu")
+	}
+	running := operationIn(v1alpha1.StatusRunning)
+	s := situation(running, seen(Running))
+	s.Assigned, s.Stale = &Compilation{Queue: "cpu"}, true
+	require.Equal(t, "gpu", Decide(s).Status.Queue, "what runs stays where it is")
+}
+
+// What is no longer due gives its pod back, unless it has a node by now.
+func TestNoLongerDue(t *testing.T) {
+	op := operationIn(v1alpha1.StatusQueued)
+	s := situation(op, seen(Waiting))
+	s.Due = func(*v1alpha1.OperationStatus) bool { return false }
+	require.Equal(t, DeleteRun, Decide(s).Action)
+	s.Run = seen(Scheduled)
+	require.Equal(t, Nothing, Decide(s).Action)
+}
+
+func TestTimeLimits(t *testing.T) {
+	limit := &metav1.Duration{Duration: time.Minute}
+	for name, c := range map[string]struct {
+		phase       v1alpha1.Status
+		stage       Stage
+		termination v1alpha1.Termination
+		reason      string
+	}{
+		"timeout":                        {v1alpha1.StatusRunning, Running, v1alpha1.Termination{Timeout: limit}, reasonTimeout},
+		"queueTimeout":                   {v1alpha1.StatusQueued, Waiting, v1alpha1.Termination{QueueTimeout: limit}, reasonQueueTimeout},
+		"queueTimeout when no node fits": {v1alpha1.StatusUnschedulable, Unschedulable, v1alpha1.Termination{QueueTimeout: limit}, reasonQueueTimeout},
+		"startTimeout":                   {v1alpha1.StatusWarning, Starting, v1alpha1.Termination{StartTimeout: limit}, "ImageError"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			op := operationIn(c.phase)
+			op.Spec.Termination = &c.termination
+			s := situation(op, seen(c.stage))
+			s.Now = start.Add(30 * time.Second)
+			d := Decide(s)
+			require.Equal(t, c.phase, d.Status.Phase, "not yet")
+			require.Positive(t, d.After, "it is looked at again in time")
+			s.Now = s.Now.Add(d.After)
+			d = Decide(s)
+			require.Equal(t, v1alpha1.StatusStopping, d.Status.Phase)
+			require.Equal(t, DeleteRun, d.Action)
+			op.Status = d.Status
+			s.Run = seen(Gone)
+			d = Decide(s)
+			require.Equal(t, v1alpha1.StatusFailed, d.Status.Phase)
+			require.Equal(t, c.reason, last(&d.Status).Reason)
+		})
+	}
+}
+
+func TestApproval(t *testing.T) {
+	op := operationIn("")
+	op.Spec.Approved = ptr.To(false)
+	s := situation(op, Observation{Stage: Absent})
+	d := Decide(s)
+	require.Equal(t, v1alpha1.StatusOnSchedule, d.Status.Phase)
+	require.Equal(t, Nothing, d.Action)
+	op.Status = d.Status
+	require.Equal(t, len(d.Status.Timeline), len(Decide(s).Status.Timeline), "once")
+	op.Spec.Approved = ptr.To(true)
+	op.Annotations = map[string]string{v1alpha1.ApprovedByAnnotation: "alice"}
+	d = Decide(s)
+	require.Equal(t, CreateRun, d.Action)
+	require.Contains(t, last(&d.Status).Message, "approved by alice")
+}
+
+func TestTTL(t *testing.T) {
+	op := operationIn(v1alpha1.StatusSucceeded)
+	op.Spec.Termination = &v1alpha1.Termination{TTL: &metav1.Duration{Duration: time.Hour}}
+	s := situation(op, seen(Succeeded))
+	require.Equal(t, ReleaseRun, Decide(s).Action, "its end is recorded first")
+	s.Held = false
+	d := Decide(s)
+	require.Equal(t, Nothing, d.Action)
+	s.Now = s.Now.Add(d.After)
+	require.Equal(t, DeleteOperation, Decide(s).Action)
+}
