@@ -109,6 +109,6 @@ spec: {organization: acme, defaultQueue: gpu, allowedQueues: [gpu, "cpu-*"], nam
 		resource := schema.GroupVersionResource{Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version, Resource: "queues"}
 		queue, err := client.Resource(resource).Get(t.Context(), "empty", metav1.GetOptions{})
 		require.NoError(t, err)
-		require.Equal(t, map[string]any{"agent": "default", "strategy": "BestEffortFIFO", "state": "Open"}, queue.Object["spec"])
+		require.Equal(t, map[string]any{"agent": "default", "strategy": "BestEffortFIFO", "state": "Open", "preemption": "Never"}, queue.Object["spec"])
 	})
 }
