@@ -11,10 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsclient "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -378,4 +382,70 @@ func evict(s *scenario, pod string) {
 	require.NoError(s, shared.client.PolicyV1().Evictions(s.namespace).Evict(s.Context(), &policyv1.Eviction{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: pod},
 	}))
+}
+
+// An operation runs as an object of any kind, and its conditions tell its end.
+func TestOperationObject(t *testing.T) {
+	s := begin(t, "op-object")
+	q := s.queue("q", seats(1))
+	preserve := true
+	crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "trainings.e2e.example.com"}}
+	crd.Spec = apiextensionsv1.CustomResourceDefinitionSpec{
+		Group: "e2e.example.com", Scope: apiextensionsv1.NamespaceScoped,
+		Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: "trainings", Singular: "training", Kind: "Training", ListKind: "TrainingList"},
+		Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{Name: "v1", Served: true, Storage: true, Schema: &apiextensionsv1.CustomResourceValidation{
+			OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &preserve},
+		}}},
+	}
+	extensions, err := apiextensionsclient.NewForConfig(shared.config)
+	require.NoError(t, err)
+	_, err = extensions.ApiextensionsV1().CustomResourceDefinitions().Create(t.Context(), crd, metav1.CreateOptions{})
+	require.NoError(t, err)
+	template := &v1alpha1.RunTemplate{Object: &v1alpha1.ObjectTemplate{
+		Manifest: *encoded(map[string]any{"apiVersion": "e2e.example.com/v1", "kind": "Training", "spec": map[string]any{
+			"workers": "{{ params.workers }}", "template": map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "main", "image": "none"}}}},
+		}}),
+		SuccessCondition: `object.status.phase == "Done"`,
+		FailureCondition: `object.status.phase == "Broken"`,
+	}}
+	workers := func(spec *v1alpha1.OperationSpec) { spec.Params = values(map[string]any{"workers": 2}) }
+	s.eventually("it says that the controller may not", func() (bool, any) {
+		op := s.operation("too-early", q, template, workers)
+		_ = shared.objects.Delete(t.Context(), op)
+		if err := shared.objects.Create(t.Context(), op); err != nil {
+			return false, err
+		}
+		op = s.reach("too-early", v1alpha1.StatusFailed)
+		return final(op).Reason == "NotPermitted", final(op)
+	})
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "e2e-trainings", Labels: map[string]string{"queueyard.io/aggregate-to-controller": "true"}}}
+	role.Rules = []rbacv1.PolicyRule{{APIGroups: []string{"e2e.example.com"}, Resources: []string{"trainings"}, Verbs: []string{"create", "delete", "get", "list", "patch", "watch"}}}
+	s.create(role)
+	training := &unstructured.Unstructured{}
+	training.SetGroupVersionKind(schema.GroupVersionKind{Group: "e2e.example.com", Version: "v1", Kind: "Training"})
+	for phase, end := range map[string]v1alpha1.Status{"Done": v1alpha1.StatusSucceeded, "Broken": v1alpha1.StatusFailed} {
+		name := strings.ToLower(phase)
+		s.eventually("it runs as a Training", func() (bool, any) {
+			op := &v1alpha1.Operation{}
+			if err := shared.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, op); err != nil {
+				return false, shared.objects.Create(t.Context(), s.operation(name, q, template, workers))
+			}
+			if op.Status.Phase.Final() { // the role had not reached the controller yet
+				return false, shared.objects.Delete(t.Context(), op)
+			}
+			if op.Status.Run == nil {
+				return false, op.Status
+			}
+			err := shared.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: op.Status.Run.Name}, training)
+			return err == nil, err
+		})
+		count, _, _ := unstructured.NestedInt64(training.Object, "spec", "workers")
+		require.EqualValues(t, 2, count)
+		scheduler, _, _ := unstructured.NestedString(training.Object, "spec", "template", "spec", "schedulerName")
+		require.Equal(t, v1alpha1.SchedulerName, scheduler)
+		before := training.DeepCopy()
+		require.NoError(t, unstructured.SetNestedField(training.Object, phase, "status", "phase"))
+		require.NoError(t, shared.objects.Patch(t.Context(), training, client.MergeFrom(before)))
+		s.reach(name, end)
+	}
 }
