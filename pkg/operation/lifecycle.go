@@ -234,7 +234,7 @@ func (d *decision) retry() {
 
 // follow records how far the run has come.
 func (d *decision) follow() {
-	unstarted := d.reached() == 0
+	unstarted := d.reached() == 0 && d.Run.ScheduledAt.IsZero()
 	switch d.Run.Stage {
 	case Absent:
 		switch {
@@ -275,10 +275,18 @@ func (d *decision) follow() {
 		d.pass(Running)
 		d.dispose(d.Run.Cause)
 	default:
+		if wait := d.Run.ScheduledAt.Add(startsSoon).Sub(d.Now); d.Run.Stage == Scheduled && wait > 0 {
+			d.lookAfter(wait)
+			return
+		}
 		d.pass(d.Run.Stage)
 		d.warn()
 	}
 }
+
+// startsSoon is how long a node may take to begin before it is written down that it has been chosen:
+// mostly it begins at once, and one write tells both.
+const startsSoon = 2 * time.Second
 
 // order is how far a status is along the way of an attempt.
 var order = map[v1alpha1.Status]int{v1alpha1.StatusScheduled: 1, v1alpha1.StatusStarting: 2, v1alpha1.StatusRunning: 3}
@@ -349,7 +357,7 @@ func (d *decision) late() bool {
 	phase := last(&d.status)
 	switch phase.Status {
 	case v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable:
-		if queued, ok := entered(&d.status, v1alpha1.StatusQueued); ok && d.Policy.QueueTimeout != nil {
+		if queued, ok := entered(&d.status, v1alpha1.StatusQueued); ok && d.Policy.QueueTimeout != nil && d.Run.ScheduledAt.IsZero() {
 			return d.expired(queued.Time, *d.Policy.QueueTimeout, reasonQueueTimeout, "it waited longer than its queueTimeout of %s (spec.termination.queueTimeout)")
 		}
 	case v1alpha1.StatusWarning:

@@ -100,3 +100,31 @@ func TestTTL(t *testing.T) {
 	s.Now = s.Now.Add(d.After)
 	require.Equal(t, DeleteOperation, Decide(s).Action)
 }
+
+// A plain success is written down in four steps at most.
+func TestFourWrites(t *testing.T) {
+	op := operationIn("")
+	writes := 0
+	for i, stage := range []Stage{Absent, Waiting, Scheduled, Scheduled, Starting, Starting, Running, Running, Succeeded, Succeeded} {
+		s := situation(op, seen(stage))
+		s.Now = start.Add(11*time.Second + time.Duration(i)*100*time.Millisecond)
+		d := Decide(s)
+		if d.Status.Phase != op.Status.Phase || len(d.Status.Timeline) != len(op.Status.Timeline) {
+			writes++
+		}
+		op.Status = d.Status
+	}
+	require.Equal(t, v1alpha1.StatusSucceeded, op.Status.Phase)
+	require.Equal(t, 4, writes)
+	require.Len(t, op.Status.Timeline, 7)
+}
+
+// A node that takes its time is written down as chosen.
+func TestScheduledForLong(t *testing.T) {
+	s := situation(operationIn(v1alpha1.StatusQueued), seen(Scheduled))
+	s.Now = s.Run.ScheduledAt.Add(time.Second)
+	d := Decide(s)
+	require.Equal(t, v1alpha1.StatusQueued, d.Status.Phase)
+	s.Now = s.Now.Add(d.After)
+	require.Equal(t, v1alpha1.StatusScheduled, Decide(s).Status.Phase)
+}

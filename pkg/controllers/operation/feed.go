@@ -162,6 +162,10 @@ func (f *feed) wait(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, st
 func (f *feed) follow(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, seen operation.Observation) {
 	switch status.Phase {
 	case v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable:
+		if seen.Stage == operation.Scheduled { // it is not written down yet
+			f.window.Hold(f.describe(op, status))
+			return
+		}
 		f.wait(op, status, seen.Stage)
 	case v1alpha1.StatusScheduled, v1alpha1.StatusStarting, v1alpha1.StatusRunning, v1alpha1.StatusWarning, v1alpha1.StatusUnknown, v1alpha1.StatusStopping:
 		f.window.Hold(f.describe(op, status))
