@@ -84,6 +84,7 @@ func (m Mark) Build(kind string, rendered any) (Made, error) {
 }
 
 func (m Mark) pod(tree map[string]any) (Made, error) {
+	asText(tree)
 	pod := &corev1.Pod{}
 	if err := strict(tree, pod, "v1", "Pod"); err != nil {
 		return Made{}, err
@@ -97,6 +98,7 @@ func (m Mark) pod(tree map[string]any) (Made, error) {
 }
 
 func (m Mark) job(tree map[string]any) (Made, error) {
+	asText(tree)
 	job := &batchv1.Job{}
 	if err := strict(tree, job, "batch/v1", "Job"); err != nil {
 		return Made{}, err
@@ -123,6 +125,50 @@ func (m Mark) object(tree map[string]any) (Made, error) {
 	m.stamp(object)
 	m.stampTemplates(object.Object)
 	return Made{Object: object}, nil
+}
+
+// asText writes numbers and booleans as text where pods take nothing else: "{{ params.rate }}" alone is a
+// number, and meant as an argument.
+func asText(tree any) {
+	switch node := tree.(type) {
+	case []any:
+		for _, item := range node {
+			asText(item)
+		}
+	case map[string]any:
+		for field, value := range node {
+			switch field {
+			case "command", "args":
+				list, _ := value.([]any)
+				for i := range list {
+					list[i] = text(list[i])
+				}
+			case "labels", "annotations", "nodeSelector":
+				values, _ := value.(map[string]any)
+				for key := range values {
+					values[key] = text(values[key])
+				}
+			case "env":
+				variables, _ := value.([]any)
+				for _, v := range variables {
+					if variable, ok := v.(map[string]any); ok && variable["value"] != nil {
+						variable["value"] = text(variable["value"])
+					}
+				}
+			}
+			asText(value)
+		}
+	}
+}
+
+func text(value any) any {
+	switch value.(type) {
+	case int64, float64, bool:
+		if raw, err := json.Marshal(value); err == nil {
+			return string(raw)
+		}
+	}
+	return value
 }
 
 // strict decodes a tree and refuses fields that the type does not have.
@@ -261,6 +307,7 @@ func (m Mark) stampTemplates(tree any) {
 }
 
 func (m Mark) stampTemplate(template, spec map[string]any) {
+	asText(template)
 	spec["schedulerName"] = v1alpha1.SchedulerName
 	for field, stamp := range map[string]func(map[string]string) map[string]string{"labels": m.labels, "annotations": m.annotations} {
 		given, _, _ := unstructured.NestedStringMap(template, "metadata", field)

@@ -79,7 +79,7 @@ const (
 	Deadline Class = "Deadline"
 )
 
-// stagesOf are the statuses that a stage passes through, in their order.
+// statusesUpTo are the statuses that a stage passes through, in their order.
 var statusesUpTo = map[Stage][]v1alpha1.Status{
 	Scheduled: {v1alpha1.StatusScheduled},
 	Starting:  {v1alpha1.StatusScheduled, v1alpha1.StatusStarting},

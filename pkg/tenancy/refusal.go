@@ -2,7 +2,6 @@ package tenancy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -64,40 +63,4 @@ func list(values []string) string {
 		s += fmt.Sprintf(" and %d more", more)
 	}
 	return s
-}
-
-// didYouMean suggests the name nearest to a misspelt one, if one is near.
-func didYouMean(name string, names []string) string {
-	best, bestDistance := "", 1+max(1, len(name)/3)
-	slices.Sort(names)
-	for _, candidate := range names {
-		if d := editDistance(name, candidate); d < bestDistance {
-			best, bestDistance = candidate, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// editDistance counts the insertions, deletions and replacements between two names.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/cost"
+	"github.com/queueyard/queueyard/pkg/suggest"
 )
 
 // Claim is what an object says of itself and of where it is.
@@ -183,7 +184,7 @@ func choose(dir Directory, ref reference, project *v1alpha1.Project, defaultQueu
 
 func unknownQueue(dir Directory, c choice) *Refusal {
 	return refuse(ReasonUnknownQueue, "queue %s%s does not exist%s: %s, or create it (kubectl get queues lists those that exist)",
-		quote(c.Queue), c.who, didYouMean(c.Queue, dir.QueueNames()), c.remedy)
+		quote(c.Queue), c.who, suggest.DidYouMean(c.Queue, dir.QueueNames()), c.remedy)
 }
 
 func notAllowed(p *v1alpha1.Project, c choice) *Refusal {

@@ -1,0 +1,55 @@
+package operation
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+)
+
+func madeOf(t *testing.T, pod string) (Made, error) {
+	t.Helper()
+	op := operationIn("")
+	op.Spec.Params = v1alpha1.Values{"rate": apiextensionsv1.JSON{Raw: []byte("0.1")}, "n": apiextensionsv1.JSON{Raw: []byte("3")}}
+	op.Spec.Template = &v1alpha1.RunTemplate{Pod: &runtime.RawExtension{Raw: []byte(pod)}}
+	recipe, err := Compile(op, nil)
+	require.NoError(t, err)
+	return recipe.Make(context.Background(), Mark{Operation: op, Attempt: 2, Namespace: "team", Queue: "gpu"})
+}
+
+// A param alone in an argument, a variable or a label is text there, and a number elsewhere.
+func TestTextWhereTextBelongs(t *testing.T) {
+	made, err := madeOf(t, `{"metadata": {"labels": {"n": "{{ params.n }}"}}, "spec": {"terminationGracePeriodSeconds": "{{ params.n }}", "containers": [
+		{"name": "main", "image": "x", "command": ["train", "{{ params.rate }}"], "args": ["{{ globals.attempt }}", "{{ true }}"], "env": [{"name": "N", "value": "{{ params.n }}"}, {"name": "E"}]}]}}`)
+	require.NoError(t, err)
+	pod := made.Object.(*corev1.Pod)
+	main := pod.Spec.Containers[0]
+	require.Equal(t, []string{"train", "0.1"}, main.Command)
+	require.Equal(t, []string{"2", "true"}, main.Args)
+	require.Equal(t, "3", main.Env[0].Value)
+	require.Equal(t, "3", pod.Labels["n"])
+	require.EqualValues(t, 3, *pod.Spec.TerminationGracePeriodSeconds)
+	require.Equal(t, OutputsVariable, main.Env[2].Name)
+}
+
+func TestBuildRefuses(t *testing.T) {
+	for pod, says := range map[string]string{
+		`{"spec": {"restartPolicy": "Always", "containers": [{"name": "a"}]}}`:                                 "operation ends",
+		`{"spec": {"containers": []}}`:                                                                         "spec.containers is empty",
+		`{"spec": {"nodeName": "n1", "containers": [{"name": "a"}]}}`:                                          "past the queue",
+		`{"spec": {"schedulerName": "other", "containers": [{"name": "a"}]}}`:                                  "serves no queues",
+		`{"metadata": {"name": "mine"}, "spec": {"containers": [{"name": "a"}]}}`:                              "leave it out",
+		`{"metadata": {"finalizers": ["x/y"]}, "spec": {"containers": [{"name": "a"}]}}`:                       "finalizers",
+		`{"kind": "Job", "spec": {"containers": [{"name": "a"}]}}`:                                             "kind is Job",
+		`{"spec": {"contaniers": [{"name": "a"}]}}`:                                                            "contaniers",
+		`{"spec": {"terminationGracePeriodSeconds": "{{ string(params.n) }}", "containers": [{"name": "a"}]}}`: "terminationGracePeriodSeconds",
+	} {
+		_, err := madeOf(t, pod)
+		require.ErrorContains(t, err, says, pod)
+	}
+}
