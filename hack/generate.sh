@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 controller_gen() { (cd hack/tools && go build -o ../../bin/controller-gen sigs.k8s.io/controller-tools/cmd/controller-gen) && bin/controller-gen "$@"; }
 openapi_gen() { (cd hack/tools && go build -o ../../bin/openapi-gen k8s.io/kube-openapi/cmd/openapi-gen) && bin/openapi-gen "$@"; }
 controller_gen object:headerFile=hack/boilerplate.go.txt paths=./pkg/apis/... paths=./pkg/scheduler/config/...
-controller_gen crd:maxDescLen=2000 \
+controller_gen crd:maxDescLen=2000,allowDangerousTypes=true \
 	paths=./pkg/apis/... output:crd:dir=manifests/install/crds
 openapi_gen --go-header-file hack/boilerplate.go.txt --report-filename /dev/null \
 	--output-dir pkg/visibility/openapi --output-pkg github.com/queueyard/queueyard/pkg/visibility/openapi \

@@ -1,5 +1,6 @@
 // Package v1alpha1 holds the API of queueyard.io: where operations wait (Queue, Agent), whose
-// limits they count against (Organization, Project), and what they run (Operation, Component).
+// limits they count against (Organization, Project), and what they run (Operation, Component,
+// Workflow).
 //
 // +kubebuilder:object:generate=true
 // +groupName=queueyard.io
@@ -22,6 +23,7 @@ var schemeBuilder = runtime.NewSchemeBuilder(func(s *runtime.Scheme) error {
 		&Organization{}, &OrganizationList{},
 		&Project{}, &ProjectList{},
 		&Queue{}, &QueueList{},
+		&Workflow{}, &WorkflowList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

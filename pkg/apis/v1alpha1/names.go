@@ -21,8 +21,22 @@ const (
 	// is looked for there. Only the controller may set it.
 	OriginAnnotation = "queueyard.io/origin"
 	// QueuedTimeAnnotation holds since when a pod's operation is in its line, in RFC 3339: a repeated run keeps its
-	// place. Only the controller may set it.
+	// place, and children of a workflow keep their order. Only the controller may set it.
 	QueuedTimeAnnotation = "queueyard.io/queued-time"
+	// WorkflowLabel on an operation or workflow names the workflow that it is a child of; pods carry it, too.
+	WorkflowLabel = "queueyard.io/workflow"
+	// WorkflowUIDLabel holds the UID of that workflow.
+	WorkflowUIDLabel = "queueyard.io/workflow-uid"
+	// IndexLabel holds the place of a child among those of its workflow, from 0.
+	IndexLabel = "queueyard.io/index"
+	// StepLabel names the step of a dag that a child is.
+	StepLabel = "queueyard.io/step"
+	// WorkflowAttemptLabel holds the attempt of the workflow that made the child.
+	WorkflowAttemptLabel = "queueyard.io/workflow-attempt"
+	// OutcomeAnnotation on a child that never runs holds its status: skipped, upstream_failed or failed.
+	OutcomeAnnotation = "queueyard.io/outcome"
+	// OutcomeMessageAnnotation says why.
+	OutcomeMessageAnnotation = "queueyard.io/outcome-message"
 	// ApprovedByAnnotation on an operation names who approved it. Only the webhook sets it.
 	ApprovedByAnnotation = "queueyard.io/approved-by"
 	// ManagedLabel on a Namespace, with the value "true", puts the namespace under admission.
@@ -39,6 +53,8 @@ const (
 	// OperationFinalizer keeps what an operation runs as until its end is recorded, and an operation
 	// whose pods are in another namespace until they are gone.
 	OperationFinalizer = "queueyard.io/operation"
+	// WorkflowGate is the scheduling gate of pods whose workflow has no room for them yet.
+	WorkflowGate = "queueyard.io/workflow"
 	// AdmittedCondition on a pod says whether its queue has admitted it, and why not.
 	AdmittedCondition = "queueyard.io/Admitted"
 )

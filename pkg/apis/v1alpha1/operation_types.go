@@ -48,6 +48,10 @@ type OperationSpec struct {
 	// +optional
 	Termination *Termination `json:"termination,omitempty"`
 
+	// Environment of its pods.
+	// +optional
+	Environment *Environment `json:"environment,omitempty"`
+
 	// Approved: false holds the operation before it queues until somebody sets it to true.
 	// +optional
 	Approved *bool `json:"approved,omitempty"`
