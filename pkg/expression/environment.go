@@ -29,9 +29,13 @@ const (
 	outputsField = "outputs"
 	statusField  = "status"
 	paramsField  = "params"
+	resultsField = "results"
 )
 
-var operationFields = []string{outputsField, paramsField, statusField}
+// operationTypes are their types.
+var operationTypes = map[string]Type{outputsField: params.Map, paramsField: params.Map, statusField: params.String, resultsField: params.List}
+
+var operationFields = slices.Sorted(maps.Keys(operationTypes))
 
 // Declarations are the names that expressions may use.
 type Declarations struct {
@@ -39,7 +43,8 @@ type Declarations struct {
 	Params map[string]Type `json:"params,omitempty"`
 	// Globals are globals.NAME.
 	Globals map[string]Type `json:"globals,omitempty"`
-	// Operations are ops.NAME, each with outputs (a map), params (a map) and status (a string).
+	// Operations are ops.NAME, each with outputs (a map), params (a map), status (a string) and results (a list: those
+	// of its children).
 	Operations []string `json:"operations,omitempty"`
 	// Variables stand for themselves, such as object in the conditions of a manifest.
 	Variables map[string]Type `json:"variables,omitempty"`
@@ -126,11 +131,7 @@ func (e *Environment) bind() error {
 			return fmt.Errorf("an operation may not be named %q: use letters, digits, - and _", name)
 		}
 		e.bindings[opsRoot+"."+name] = binding{root: opsRoot, name: name, declared: params.Map}
-		for _, field := range operationFields {
-			t := params.Map
-			if field == statusField {
-				t = params.String
-			}
+		for field, t := range operationTypes {
 			e.bindings[opsRoot+"."+name+"."+field] = binding{root: opsRoot, name: name, field: field, declared: t}
 		}
 	}

@@ -142,7 +142,7 @@ func TestStaticErrors(t *testing.T) {
 		{"a hyphen", "{{ params.batch-size }}", `params.batch does not exist: a name with a hyphen stands between brackets: params["batch-size"]`},
 		{"a global", "{{ globals.namespce }}", "globals.namespce does not exist (did you mean globals.namespace?): use one of: attempt, index, name, namespace"},
 		{"an operation", "{{ ops.trian.outputs.acc }}", "ops.trian does not exist (did you mean ops.train?): name an operation of this workflow: prepare-data, train"},
-		{"a field of an operation", "{{ ops.train.output.acc }}", "ops.train.output does not exist (did you mean ops.train.outputs?): use one of: outputs, params, status"},
+		{"a field of an operation", "{{ ops.train.output.acc }}", "ops.train.output does not exist (did you mean ops.train.outputs?): use one of: outputs, params, results, status"},
 		{"bare ops", "{{ ops }}", "ops is no value of its own: write ops.NAME.outputs"},
 		{"dynamic ops", "{{ ops[params.name] }}", "ops is no value of its own"},
 		{"no root", "{{ lr * 2 }}", "lr is not known by itself: write params.lr"},
@@ -438,7 +438,7 @@ func TestReferences(t *testing.T) {
 
 	for source, want := range map[string]References{
 		"globals.map(k, k).size() > 0":      {Globals: []string{"attempt", "index", "name", "namespace"}},
-		"ops.train.size() > 0":              {Operations: map[string]OperationUse{"train": {true, true, true}}},
+		"ops.train.size() > 0":              {Operations: map[string]OperationUse{"train": {Outputs: true, Params: true, Status: true}}},
 		"ops.train.?outputs.hasValue()":     {Operations: map[string]OperationUse{"train": {Outputs: true}}},
 		"'lr' in ops.train.params":          {Operations: map[string]OperationUse{"train": {Params: true}}},
 		"params.?name.orValue('') == 'x'":   {Params: []string{"name"}},

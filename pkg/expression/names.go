@@ -21,7 +21,7 @@ type References struct {
 }
 
 // OperationUse says what of an operation is used.
-type OperationUse struct{ Outputs, Params, Status bool }
+type OperationUse struct{ Outputs, Params, Status, Results bool }
 
 func (r *References) merge(other References) {
 	r.Params = union(r.Params, other.Params...)
@@ -37,7 +37,7 @@ func (r *References) use(name string, use OperationUse) {
 		r.Operations = map[string]OperationUse{}
 	}
 	before := r.Operations[name]
-	r.Operations[name] = OperationUse{before.Outputs || use.Outputs, before.Params || use.Params, before.Status || use.Status}
+	r.Operations[name] = OperationUse{before.Outputs || use.Outputs, before.Params || use.Params, before.Status || use.Status, before.Results || use.Results}
 }
 
 func (r *References) clone() References {
@@ -214,7 +214,7 @@ func (n *namer) access(c chain) {
 
 func (n *namer) operation(c chain, names []string) {
 	if len(names) == 0 || c.steps[0].optional {
-		n.fault(c.root, "ops is no value of its own", "write ops.NAME.outputs, ops.NAME.params or ops.NAME.status of one of: "+listed(n.declared.Operations))
+		n.fault(c.root, "ops is no value of its own", "write ops.NAME.outputs, .params, .status or .results of one of: "+listed(n.declared.Operations))
 		return
 	}
 	if !slices.Contains(n.declared.Operations, names[0]) {
@@ -222,9 +222,9 @@ func (n *namer) operation(c chain, names []string) {
 		return
 	}
 	dot(c.steps[0])
-	use := OperationUse{true, true, true}
+	use := OperationUse{Outputs: true, Params: true, Status: true}
 	if len(names) > 1 {
-		use = OperationUse{names[1] == outputsField, names[1] == paramsField, names[1] == statusField}
+		use = OperationUse{names[1] == outputsField, names[1] == paramsField, names[1] == statusField, names[1] == resultsField}
 		if use == (OperationUse{}) {
 			n.unknown(c.root, spell(opsRoot, names[0]), names[1], operationFields)
 			return

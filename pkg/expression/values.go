@@ -26,6 +26,8 @@ type OperationValues struct {
 	Status  string
 	Outputs map[string]any
 	Params  map[string]any
+	// Results are those of its children, each a map.
+	Results []any
 }
 
 // activation is what one rendering looks up, and what it has taken so far.
@@ -139,6 +141,11 @@ func (a *activation) operation(b binding) (any, *fault) {
 		return some(operation.Params), nil
 	case statusField:
 		return operation.Status, nil
+	case resultsField:
+		if operation.Results == nil {
+			return []any{}, nil
+		}
+		return operation.Results, nil
 	}
 	return map[string]any{outputsField: some(operation.Outputs), paramsField: some(operation.Params), statusField: operation.Status}, nil
 }

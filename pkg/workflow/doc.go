@@ -47,7 +47,7 @@
 // stopped if a node is stopped and none succeeded (skipped ones have no say). Else it succeeded: so
 // stopped and succeeded nodes together make a success. See [Counts.Outcome].
 //
-// [EarlyStopping] ends one before: with success when a metric reached its value, with failure when too
+// [StopEarly] ends one before: with success when a metric reached its value, with failure when too
 // many children failed.
 //
 // # Again

@@ -104,7 +104,7 @@ func (p *Progress) decide(node int, when When) (Decision, bool) {
 	if n.SkipOnUpstreamSkip && p.tally[node].skipped > 0 {
 		return Decision{node, Skipped, fmt.Sprintf("%s, and skipOnUpstreamSkip is set", p.upstreams(node, Skipped))}, true
 	}
-	switch n.Trigger.decide(p.tally[node]) {
+	switch decide(n.Trigger, p.tally[node]) {
 	case undecided:
 		return Decision{}, false
 	case unmet:

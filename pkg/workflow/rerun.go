@@ -32,7 +32,7 @@ func Rerun(g *Graph, statuses []Status) []Rerunning {
 		case Failed, Stopped:
 			r.Reason = was.String()
 		case UpstreamFailed:
-			if g.nodes[node].Trigger.decide(p.tally[node]) == unmet {
+			if decide(g.nodes[node].Trigger, p.tally[node]) == unmet {
 				continue
 			}
 			r.Whole, r.Reason = true, was.String()
@@ -55,5 +55,5 @@ func Rerun(g *Graph, statuses []Status) []Rerunning {
 
 // runsAgain says whether upstreams that are not done leave a node's trigger open.
 func (p *Progress) runsAgain(node int) bool {
-	return p.graph.nodes[node].Trigger.decide(p.tally[node]) == undecided
+	return decide(p.graph.nodes[node].Trigger, p.tally[node]) == undecided
 }

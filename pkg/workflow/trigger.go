@@ -1,16 +1,18 @@
 package workflow
 
+import "github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+
 // Trigger says what a node needs of its upstreams to start.
-type Trigger string
+type Trigger = v1alpha1.Trigger
 
 // The triggers. An empty one is AllSucceeded.
 const (
-	AllSucceeded Trigger = "all_succeeded"
-	AllFailed    Trigger = "all_failed"
-	AllDone      Trigger = "all_done"
-	OneSucceeded Trigger = "one_succeeded"
-	OneFailed    Trigger = "one_failed"
-	OneDone      Trigger = "one_done"
+	AllSucceeded = v1alpha1.AllSucceeded
+	AllFailed    = v1alpha1.AllFailed
+	AllDone      = v1alpha1.AllDone
+	OneSucceeded = v1alpha1.OneSucceeded
+	OneFailed    = v1alpha1.OneFailed
+	OneDone      = v1alpha1.OneDone
 )
 
 // Triggers are all of them, the default first.
@@ -52,7 +54,7 @@ func (t *tally) add(s Status, n int32) {
 func (t tally) done() int32 { return t.succeeded + t.failed + t.stopped }
 
 // decide says whether the trigger is met, as early as it is certain.
-func (t Trigger) decide(up tally) verdict {
+func decide(t Trigger, up tally) verdict {
 	if up.total == 0 {
 		return met
 	}
