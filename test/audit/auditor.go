@@ -35,11 +35,13 @@ type Auditor struct {
 	nodes      map[nodeKey]*node
 	pods       map[types.UID]*podRecord
 	shapes     map[shapeKey]*shape
-	edited     map[string]time.Time // queue -> when what it does was last changed
-	lastBound  map[string]time.Time // queue -> when a pod of it was last bound
-	divided    map[string]time.Time // agent -> when the guarantees of its queues were last changed
-	shut       map[nodeKey]bool     // limits whose budget is used up
-	suspicions []suspicion          // oldest first
+	reserving  map[types.UID]*podRecord // wait, and say that room is held for them
+	holds      []*hold                  // what that keeps from others
+	edited     map[string]time.Time     // queue -> when what it does was last changed
+	lastBound  map[string]time.Time     // queue -> when a pod of it was last bound
+	divided    map[string]time.Time     // agent -> when the guarantees of its queues were last changed
+	shut       map[nodeKey]bool         // limits whose budget is used up
+	suspicions []suspicion              // oldest first
 	lastStuck  time.Time
 	stats      stats
 }
@@ -52,6 +54,7 @@ func New(config Config) *Auditor {
 		nodes:     map[nodeKey]*node{},
 		pods:      map[types.UID]*podRecord{},
 		shapes:    map[shapeKey]*shape{},
+		reserving: map[types.UID]*podRecord{},
 		edited:    map[string]time.Time{},
 		lastBound: map[string]time.Time{},
 		divided:   map[string]time.Time{},
@@ -66,7 +69,11 @@ func (a *Auditor) Observe(e Event) []Violation {
 	a.reopen(e.Time)
 	switch o := e.Object.(type) {
 	case *corev1.Pod:
+		was := a.reserving[o.UID] != nil
 		found = a.observePod(e.Time, o, e.Deleted)
+		if was || a.reserving[o.UID] != nil {
+			a.refreshAll(e.Time)
+		}
 	case *v1alpha1.Queue, *v1alpha1.Agent, *v1alpha1.Project, *v1alpha1.Organization, *corev1.Namespace:
 		a.observeWorld(e)
 	case *podgroups.PodGroup:
@@ -116,6 +123,7 @@ func (a *Auditor) observePod(now time.Time, p *corev1.Pod, deleted bool) []Viola
 		if old.node != p.Spec.NodeName {
 			return []Violation{{now, Rebound, old.name, old.queue, "moved from node " + old.node + " to " + p.Spec.NodeName}}
 		}
+		old.says = admittedReason(p)
 		a.resize(now, old, p)
 		return nil
 	default:
@@ -127,6 +135,7 @@ func (a *Auditor) observePod(now time.Time, p *corev1.Pod, deleted bool) []Viola
 // place makes the record of a pod with the queue and project that it has now.
 func (a *Auditor) place(p *corev1.Pod) *podRecord {
 	r := recordOf(p)
+	r.origin, r.queued = a.world.origin(p), a.world.queuedSince(p)
 	r.queue, r.project = a.world.place(p)
 	r.op = a.world.operationOf(p, r.queue)
 	r.gang = a.world.gang(r.group) != nil
@@ -148,8 +157,8 @@ func (a *Auditor) wait(now time.Time, p *corev1.Pod, old *podRecord) {
 	}
 	key := r.shapeKey()
 	if old != nil && old.shape != nil && old.shape.key == key {
-		r.shape, r.since = old.shape, old.since
-		r.shape.pods[r.uid] = r
+		r.since = old.since
+		a.join(old.shape, r)
 		return
 	}
 	a.leave(old)
@@ -161,12 +170,20 @@ func (a *Auditor) enter(now time.Time, r *podRecord) {
 	key := r.shapeKey()
 	s := a.shapes[key]
 	if s == nil {
-		s = &shape{key: key, requests: r.requests, pods: map[types.UID]*podRecord{}}
+		s = &shape{key: key, requests: r.requests, pods: map[types.UID]*podRecord{}, lastQueued: map[int32]time.Time{}}
 		a.shapes[key] = s
 		a.refresh(now, s)
 	}
+	r.since = now
+	a.join(s, r)
+}
+
+func (a *Auditor) join(s *shape, r *podRecord) {
 	s.pods[r.uid] = r
-	r.shape, r.since = s, now
+	r.shape = s
+	if r.holdOf() != "" {
+		a.reserving[r.uid] = r
+	}
 }
 
 // leave takes a pod out of those that wait for admission.
@@ -174,6 +191,7 @@ func (a *Auditor) leave(r *podRecord) {
 	if r == nil || r.shape == nil {
 		return
 	}
+	delete(a.reserving, r.uid)
 	delete(r.shape.pods, r.uid)
 	if len(r.shape.pods) == 0 {
 		delete(a.shapes, r.shape.key)
@@ -183,8 +201,8 @@ func (a *Auditor) leave(r *podRecord) {
 
 // bind judges and charges a pod that has got its node.
 func (a *Auditor) bind(now time.Time, p *corev1.Pod, old *podRecord) {
-	if old.shape != nil && p.CreationTimestamp.After(old.shape.lastCreated) {
-		old.shape.lastCreated = p.CreationTimestamp.Time
+	if s := old.shape; s != nil && old.queued.After(s.lastQueued[old.priority]) {
+		s.lastQueued[old.priority] = old.queued
 	}
 	a.leave(old)
 	r := a.place(p)
@@ -216,6 +234,7 @@ func (a *Auditor) end(now time.Time, r *podRecord) {
 		}
 		a.refreshAll(now)
 		a.stats.frees(r, a.node(nodeKey{queueKind, r.queue}).ops[r.op] == 0)
+		a.madeWay(now, r)
 	}
 	r.phase = podEnded
 }

@@ -87,10 +87,35 @@ func asking(name corev1.ResourceName, quantity string) podOption {
 		p.Spec.Containers[0].Resources.Requests = corev1.ResourceList{name: resource.MustParse(quantity)}
 	}
 }
+func alsoAsking(name corev1.ResourceName, quantity string, before podOption) podOption {
+	return func(p *corev1.Pod) {
+		before(p)
+		p.Spec.Containers[0].Resources.Requests[name] = resource.MustParse(quantity)
+	}
+}
+func all(options ...podOption) podOption {
+	return func(p *corev1.Pod) {
+		for _, o := range options {
+			o(p)
+		}
+	}
+}
 func created(ms int) podOption {
 	return func(p *corev1.Pod) {
 		p.CreationTimestamp = metav1.NewTime(epoch.Add(time.Duration(ms) * time.Millisecond))
 	}
+}
+
+func saying(reason string) podOption {
+	return func(p *corev1.Pod) {
+		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: v1alpha1.AdmittedCondition, Status: corev1.ConditionFalse, Reason: reason})
+	}
+}
+func annotating(key, value string) podOption {
+	return func(p *corev1.Pod) { metav1.SetMetaDataAnnotation(&p.ObjectMeta, key, value) }
+}
+func queuedSince(ms int) podOption {
+	return annotating(v1alpha1.QueuedTimeAnnotation, epoch.Add(time.Duration(ms)*time.Millisecond).Format(time.RFC3339Nano))
 }
 
 type queueOption func(*v1alpha1.Queue)
@@ -120,6 +145,14 @@ func quota(name corev1.ResourceName, quantity string) *v1alpha1.Quota {
 
 func agent(name string, concurrency int32) *v1alpha1.Agent {
 	return &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.AgentSpec{Concurrency: &concurrency}}
+}
+
+func namespace(name string, managed bool) *corev1.Namespace {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if managed {
+		ns.Labels = map[string]string{v1alpha1.ManagedLabel: "true"}
+	}
+	return ns
 }
 
 func project(name, organization string, concurrency int32) *v1alpha1.Project {

@@ -6,4 +6,5 @@
 //
 // The judgements are made to be free of false alarms: what two watches may show in either order,
 // and what an admitted pod that has no node yet may hold unseen, is given the benefit of the doubt.
+// What pods say of room that is held for them is believed while they lack room in fact.
 package audit

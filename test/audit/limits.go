@@ -75,8 +75,8 @@ func (n *node) hasSeat(kept int64) bool {
 	return !bounded || want.Cmp(bound) <= 0
 }
 
-// hasAmounts reports room for the requests.
-func (n *node) hasAmounts(requests corev1.ResourceList) bool {
+// hasAmounts reports room for the requests beside what is held for others.
+func (n *node) hasAmounts(requests, held corev1.ResourceList) bool {
 	for d, bound := range n.history.current() {
 		q, asked := requests[corev1.ResourceName(d)]
 		if d == operations || !asked || q.IsZero() {
@@ -84,6 +84,7 @@ func (n *node) hasAmounts(requests corev1.ResourceList) bool {
 		}
 		sum := n.sums[d].DeepCopy()
 		sum.Add(q)
+		sum.Add(held[corev1.ResourceName(d)])
 		if sum.Cmp(bound) > 0 {
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ const (
 type podRecord struct {
 	uid       types.UID
 	name      string // namespace/name
-	namespace string
+	origin    string // the namespace of its operation, which its project claims
 	node      string
 	queue     string
 	project   string
@@ -44,7 +45,8 @@ type podRecord struct {
 	declared  *kresource.Quantity // what it says it costs per hour
 	requests  corev1.ResourceList // the resources and their cost
 	priority  int32
-	created   time.Time
+	queued    time.Time // since when it is in line
+	says      string    // why it is not admitted, as its condition says; empty: it says nothing
 	phase     phase
 	shape     *shape    // while it waits for admission
 	since     time.Time // since when it has waited in this shape
@@ -52,7 +54,10 @@ type podRecord struct {
 }
 
 // shapeKey is what pods have in common that wait for the same room.
-type shapeKey struct{ namespace, queue, project, requests string }
+type shapeKey struct {
+	origin, queue, project, requests string
+	hold                             string // of a pod that room is held for: whose
+}
 
 // shape is the waiting pods of one key and since when there has been room for one of them; zero
 // means there is none.
@@ -65,7 +70,7 @@ type shape struct {
 	butAgent time.Time // for a new operation, on every limit but the agent's seats
 	amounts  time.Time // for one more pod of an operation that has its seat
 
-	lastCreated time.Time // the creation of the youngest pod of this shape that was bound
+	lastQueued map[int32]time.Time // by priority: since when the youngest of this shape that was bound was in line
 }
 
 func phaseOf(p *corev1.Pod) phase {
@@ -97,9 +102,8 @@ func recordOf(p *corev1.Pod) *podRecord {
 	r := &podRecord{
 		uid:       p.UID,
 		name:      p.Namespace + "/" + p.Name,
-		namespace: p.Namespace,
 		node:      p.Spec.NodeName,
-		created:   p.CreationTimestamp.Time,
+		says:      admittedReason(p),
 		resources: resourcesOf(p),
 		phase:     phaseOf(p),
 		group:     groupOf(p),
@@ -108,9 +112,7 @@ func recordOf(p *corev1.Pod) *podRecord {
 	if q, declared, readable := declaredCost(p); declared && readable {
 		r.declared = &q
 	}
-	if p.Spec.Priority != nil {
-		r.priority = *p.Spec.Priority
-	}
+	r.priority = priorityOf(p)
 	return r
 }
 
@@ -205,10 +207,31 @@ func requestsKey(requests corev1.ResourceList) string {
 }
 
 func (r *podRecord) shapeKey() shapeKey {
-	return shapeKey{r.namespace, r.queue, r.project, requestsKey(r.requests)}
+	return shapeKey{r.origin, r.queue, r.project, requestsKey(r.requests), r.holdOf()}
+}
+
+// priorityOf is a pod's priority in its queue: what it declares, else its priority class's.
+func priorityOf(p *corev1.Pod) int32 {
+	if n, err := strconv.ParseInt(p.Annotations[v1alpha1.PriorityAnnotation], 10, 32); err == nil {
+		return int32(n)
+	}
+	if p.Spec.Priority != nil {
+		return *p.Spec.Priority
+	}
+	return 0
+}
+
+// admittedReason is why a pod says that its queue has not admitted it, or has taken that back.
+func admittedReason(p *corev1.Pod) string {
+	for _, c := range p.Status.Conditions {
+		if c.Type == v1alpha1.AdmittedCondition && c.Status == corev1.ConditionFalse {
+			return c.Reason
+		}
+	}
+	return ""
 }
 
 // before is the order in which a queue serves what waits.
 func before(a, b *podRecord) int {
-	return cmp.Or(cmp.Compare(b.priority, a.priority), a.created.Compare(b.created), cmp.Compare(a.uid, b.uid))
+	return cmp.Or(cmp.Compare(b.priority, a.priority), a.queued.Compare(b.queued), cmp.Compare(a.uid, b.uid))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -127,8 +128,7 @@ func (a *Auditor) stuck(now time.Time) []Violation {
 				continue
 			}
 			quiet := now.Sub(a.lastBound[s.key.queue]) > a.config.StuckAfter
-			overtaken := s.lastCreated.Sub(w.created) > a.config.StuckAfter
-			if (quiet || overtaken) && a.inLine(w) {
+			if (quiet || a.overtaken(w)) && a.inLine(w) && !a.makesWay(w) {
 				w.reported = true
 				found = append(found, Violation{now, Stuck, w.name, w.queue, fmt.Sprintf(
 					"waits for %s though there is room: %s", now.Sub(w.roomSince(room)).Round(time.Second), a.pathNumbers(w))})
@@ -137,6 +137,23 @@ func (a *Auditor) stuck(now time.Time) []Violation {
 	}
 	slices.SortFunc(found, func(x, y Violation) int { return cmp.Compare(x.Pod, y.Pod) })
 	return found
+}
+
+// overtaken reports whether ones of the same shape and of no higher priority went first that came in line
+// long after a waiting pod.
+func (a *Auditor) overtaken(w *podRecord) bool {
+	key := w.shape.key
+	key.hold = ""
+	s := a.shapes[key]
+	if s == nil {
+		return false
+	}
+	for priority, last := range s.lastQueued {
+		if priority <= w.priority && last.Sub(w.queued) > a.config.StuckAfter {
+			return true
+		}
+	}
+	return false
 }
 
 // seated reports whether the operation of a waiting pod has its seat already.
@@ -170,7 +187,7 @@ func (a *Auditor) couldEverFit(s *shape) bool {
 			return false
 		}
 	}
-	return a.world.serves(s.key.queue, s.key.project, s.key.namespace)
+	return a.world.serves(s.key.queue, s.key.project, s.key.origin)
 }
 
 // pathNumbers writes what is held against what is allowed along a pod's path.
@@ -209,21 +226,26 @@ func (r *podRecord) roomSince(room time.Time) time.Time {
 
 // refreshAll looks again at which shapes have room.
 func (a *Auditor) refreshAll(now time.Time) {
+	a.findHolds()
 	for _, s := range a.shapes {
 		a.refresh(now, s)
 	}
 }
 
 func (a *Auditor) refresh(now time.Time, s *shape) {
-	open := a.world.serves(s.key.queue, s.key.project, s.key.namespace)
+	open := a.world.serves(s.key.queue, s.key.project, s.key.origin)
 	amounts, seats, agentSeat := open, open, open
 	for _, k := range a.world.path(s.key.queue, s.key.project) {
 		n := a.node(k)
-		amounts = amounts && n.hasAmounts(s.requests)
+		heldSeats, heldAmounts := int64(0), corev1.ResourceList(nil)
+		if q := a.world.queues[s.key.queue]; q != nil {
+			heldSeats, heldAmounts = a.reserved(k, level(q), s.key.hold)
+		}
+		amounts = amounts && n.hasAmounts(s.requests, heldAmounts)
 		if k.kind == agentKind {
-			agentSeat = n.hasSeat(a.kept(k.name, s.key.queue))
+			agentSeat = n.hasSeat(heldSeats + a.kept(k.name, s.key.queue))
 		} else {
-			seats = seats && n.hasSeat(0)
+			seats = seats && n.hasSeat(heldSeats)
 		}
 	}
 	stamp(&s.amounts, now, amounts)

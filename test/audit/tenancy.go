@@ -6,11 +6,13 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -45,12 +47,19 @@ func said(o metav1.Object, key string) string {
 }
 
 // refused reports a pod that says something no queue can take: a label and an annotation that
-// differ, a cost that is none, a queue of another agent, or a PodGroup that does not exist.
+// differ, a cost or another declaration that is none, a queue of another agent, or a PodGroup or a
+// namespace of its operation that does not exist.
 func (w *world) refused(o *corev1.Pod) bool {
 	if group := groupOf(o); group.Name != "" && w.podGroups[group] == nil {
 		return true
 	}
 	if _, _, readable := declaredCost(o); !readable {
+		return true
+	}
+	if !declaresWell(o) {
+		return true
+	}
+	if _, known := w.namespaces[w.origin(o)]; !known && w.origin(o) != o.Namespace {
 		return true
 	}
 	labels, annotations := o.GetLabels(), o.GetAnnotations()
@@ -84,7 +93,7 @@ func agentName(reference string) string {
 func (w *world) place(pod *corev1.Pod) (queue, project string) {
 	project = said(pod, v1alpha1.ProjectLabel)
 	if project == "" {
-		if claims := w.claims(pod.Namespace); len(claims) == 1 {
+		if claims := w.claims(w.origin(pod)); len(claims) == 1 {
 			project = claims[0]
 		}
 	}
@@ -96,6 +105,41 @@ func (w *world) place(pod *corev1.Pod) (queue, project string) {
 		}
 	}
 	return cmp.Or(queue, v1alpha1.DefaultName), project
+}
+
+// guarded reports whether admission keeps users from writing into a pod what only the controller may.
+func (w *world) guarded(pod *corev1.Pod) bool {
+	return w.namespaces[pod.Namespace][v1alpha1.ManagedLabel] == "true"
+}
+
+// origin is the namespace whose project a pod belongs to: that of its operation, where it can be believed.
+func (w *world) origin(pod *corev1.Pod) string {
+	if origin := pod.Annotations[v1alpha1.OriginAnnotation]; w.guarded(pod) && len(validation.IsDNS1123Label(origin)) == 0 {
+		return origin
+	}
+	return pod.Namespace
+}
+
+// queuedSince is since when a pod, or what it repeats, is in line: as it says where that can be
+// believed, but never before 1970 nor later than its creation.
+func (w *world) queuedSince(pod *corev1.Pod) time.Time {
+	created := pod.CreationTimestamp.Time
+	since, err := time.Parse(time.RFC3339Nano, pod.Annotations[v1alpha1.QueuedTimeAnnotation])
+	if err != nil || !w.guarded(pod) || since.Before(time.Unix(0, 0)) || since.Unix() > created.Unix() {
+		return created
+	}
+	return since
+}
+
+// declaresWell reports whether what a pod declares of its run can be read.
+func declaresWell(pod *corev1.Pod) bool {
+	if text, declared := pod.Annotations[v1alpha1.MaxRuntimeAnnotation]; declared {
+		if d, err := time.ParseDuration(text); err != nil || d <= 0 {
+			return false
+		}
+	}
+	text, declared := pod.Annotations[v1alpha1.PreemptibleAnnotation]
+	return !declared || text == "true" || text == "false"
 }
 
 // claims are the projects that claim a namespace.
