@@ -71,6 +71,10 @@ func (r *Room) beginHolding(queue string, h *holding, now time.Time) {
 		r.guard.held = map[string]*holding{}
 	}
 	r.guard.held[queue] = h
+	r.reports.ahead = append(r.reports.ahead, h.uid)
+	for _, member := range r.crew(r.entries[h.uid]) {
+		r.reports.ahead = append(r.reports.ahead, member.uid())
+	}
 	r.hold(queue, h, now)
 }
 

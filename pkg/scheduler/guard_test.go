@@ -48,6 +48,11 @@ func (w *world) place(t *testing.T) {
 // stream runs a queue of 4 cpus full of pods of one cpu, s0 to s3, with "big" behind them that wants all four.
 func stream(t *testing.T, edit ...func(*v1.Pod)) *world {
 	w := newWorld(testContext(t))
+	w.stream(t, edit...)
+	return w
+}
+
+func (w *world) stream(t *testing.T, edit ...func(*v1.Pod)) {
 	w.queue("q", -1, cpus("4"))
 	for i := range 4 {
 		w.create(testPod(fmt.Sprint("old", i), "q"))
@@ -63,7 +68,6 @@ func stream(t *testing.T, edit ...func(*v1.Pod)) *world {
 		w.place(t)
 	}
 	require.Equal(t, 4, w.bound("q"))
-	return w
 }
 
 func TestStarvingHeadGathersRoom(t *testing.T) {
@@ -126,6 +130,20 @@ func TestHeldRoomIsExplained(t *testing.T) {
 	reason, message = w.room.verdict(w.room.entries["t"])
 	require.Equal(t, "RoomHeld", reason)
 	require.Contains(t, message, "room is held for ns/big, waiting since 2030-01-01T00:00:00Z; declare queueyard.io/max-runtime to use what it cannot use yet; queue q: cpu 3/4 used")
+}
+
+// Of many that wait, the one that room is held for says so first.
+func TestHeldRoomIsReportedFirst(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("full", 0)
+	for i := range 50 {
+		w.create(testPod(fmt.Sprint("w", i), "full"))
+	}
+	w.stream(t)
+	w.clock.Step(w.room.args.StarvationTimeout.Duration)
+	w.settle()
+	found := w.reported(1)
+	require.Equal(t, "RoomReserved", found["big"].Reason, "%v", found)
 }
 
 func TestBackfill(t *testing.T) {

@@ -30,11 +30,12 @@ const (
 	reportLooks = 200
 )
 
-// reportLine is the line of pods to be looked at, in order of time. Bound pods whose condition is
-// out of date go before: they are few, one for each write before.
+// reportLine is the line of pods to be looked at, in order of time. Ahead of them go bound pods whose condition is
+// out of date, one for each write before, and those that room is held for: others wait for them, and a new leader
+// goes by what they say.
 type reportLine struct {
 	waiting []lookAt
-	bound   []types.UID
+	ahead   []types.UID
 }
 
 type lookAt struct {
@@ -53,7 +54,7 @@ func (r *Room) report(e *entry) {
 	switch {
 	case e.bound():
 		if c := admittedCondition(e.pod); c != nil && c.Status == v1.ConditionFalse && !r.preempted(e) {
-			r.reports.bound = append(r.reports.bound, e.uid())
+			r.reports.ahead = append(r.reports.ahead, e.uid())
 		}
 	case !e.reportable:
 		e.reportable = true
@@ -67,10 +68,14 @@ func (r *Room) findings(budget int) []finding {
 	defer r.mu.Unlock()
 	now := r.clock.Now()
 	var out []finding
-	for len(r.reports.bound) > 0 && len(out) < budget {
-		e := r.entries[r.reports.bound[0]]
-		r.reports.bound = r.reports.bound[1:]
-		if e != nil && e.listed && e.bound() && !r.preempted(e) {
+	for len(r.reports.ahead) > 0 && len(out) < budget {
+		e := r.entries[r.reports.ahead[0]]
+		r.reports.ahead = r.reports.ahead[1:]
+		switch {
+		case e == nil || !e.listed:
+		case !e.bound() && now.Sub(e.entered) >= r.args.ReportDelay.Duration:
+			out = r.findVerdict(out, e)
+		case e.bound() && !r.preempted(e):
 			out = r.find(out, e, v1.ConditionTrue, "Admitted", fmt.Sprintf("queue %s admitted it", e.assignment.Queue))
 		}
 	}
@@ -88,9 +93,15 @@ func (r *Room) findings(budget int) []finding {
 			continue
 		}
 		r.reports.waiting = append(r.reports.waiting, lookAt{head.uid, now.Add(reportAgain)})
-		if reason, message := r.verdict(e); reason != "" {
-			out = r.find(out, e, v1.ConditionFalse, reason, message)
-		}
+		out = r.findVerdict(out, e)
+	}
+	return out
+}
+
+// findVerdict adds a finding if a pod waits for another reason than it says.
+func (r *Room) findVerdict(out []finding, e *entry) []finding {
+	if reason, message := r.verdict(e); reason != "" {
+		return r.find(out, e, v1.ConditionFalse, reason, message)
 	}
 	return out
 }
