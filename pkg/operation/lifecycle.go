@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/timeline"
 )
 
 // Action is what is to be done after the status is written.
@@ -89,7 +90,7 @@ func Decide(s Situation) Decision {
 	d := &decision{Situation: s, status: *s.Operation.Status.DeepCopy()}
 	d.status.ObservedGeneration = s.Operation.Generation
 	d.decide()
-	setConditions(&d.status, s.Operation.Generation, s.Now)
+	timeline.SetConditions(&d.status.Conditions, d.status.Timeline, "operation", s.Operation.Generation, s.Now)
 	return Decision{Status: d.status, Action: d.action, After: d.after}
 }
 
@@ -521,6 +522,6 @@ func (d *decision) lookAfter(wait time.Duration) {
 func CannotStart(op *v1alpha1.Operation, cause Cause, now time.Time) v1alpha1.OperationStatus {
 	d := &decision{Situation: Situation{Operation: op, Run: Observation{Stage: Absent}, Now: now}, status: *op.Status.DeepCopy()}
 	d.fail(cause.Reason, cause.Message)
-	setConditions(&d.status, op.Generation, now)
+	timeline.SetConditions(&d.status.Conditions, d.status.Timeline, "operation", op.Generation, now)
 	return d.status
 }

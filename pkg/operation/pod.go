@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/timeline"
 )
 
 // MainContainer is the name of the container whose end is the pod's; without one it is the first.
@@ -188,20 +189,13 @@ func endOf(pod *corev1.Pod, s *corev1.ContainerStatus, ended *corev1.ContainerSt
 		parts[0] += " (" + ended.Reason + ")"
 	}
 	if said := strings.TrimSpace(ended.Message); said != "" {
-		parts = append(parts, "its last words: "+lastOf(said, maxLastWords))
+		parts = append(parts, "its last words: "+timeline.LastOf(said, maxLastWords))
 	}
 	return strings.Join(parts, "; ")
 }
 
 // maxLastWords bounds what is copied of a termination message into a timeline.
 const maxLastWords = 1024
-
-func lastOf(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return "…" + strings.ToValidUTF8(text[len(text)-n:], "")
-}
 
 func exit(ended *corev1.ContainerStateTerminated) string {
 	if signal := signalOf(ended); signal != 0 {

@@ -64,6 +64,24 @@ func CheckComponent(component *v1alpha1.Component) error {
 	return (&Recipe{}).compile(&component.Spec.Template, "spec.template", params.TypesOf(component.Spec.Inputs))
 }
 
+// CheckTemplate checks a template where params of these types are seen. root is its path.
+func CheckTemplate(template *v1alpha1.RunTemplate, root string, types map[string]expression.Type) error {
+	r := &Recipe{}
+	if err := r.compile(template, root, types); err != nil {
+		return err
+	}
+	return r.form(template, root)
+}
+
+// ParamsOf are the names of the params that a template uses, of those that are seen where it stands.
+func ParamsOf(template *v1alpha1.RunTemplate, seen map[string]expression.Type) ([]string, error) {
+	r := &Recipe{}
+	if err := r.compile(template, "template", seen); err != nil {
+		return nil, err
+	}
+	return r.template.References().Params, nil
+}
+
 func (r *Recipe) compile(template *v1alpha1.RunTemplate, root string, types map[string]expression.Type) error {
 	env, err := expression.NewEnvironment(expression.Declarations{Params: types, Globals: globals})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/timeline"
 )
 
 // TestWalks leads an operation through whatever may be seen, edited and waited for.
@@ -50,7 +51,7 @@ func TestWalks(t *testing.T) {
 			if after.Phase != last(&after).Status {
 				t.Fatalf("phase %s, timeline ends with %s", after.Phase, last(&after).Status)
 			}
-			if len(after.Timeline) > maxTimeline {
+			if len(after.Timeline) > timeline.MaxEntries {
 				t.Fatalf("%d entries", len(after.Timeline))
 			}
 			for i := 1; i < len(after.Timeline); i++ {
@@ -58,8 +59,8 @@ func TestWalks(t *testing.T) {
 					t.Fatalf("entry %d is before the one before it", i)
 				}
 			}
-			if len(first) < keptFirst {
-				first = append([]v1alpha1.TimelineEntry{}, after.Timeline[:min(len(after.Timeline), keptFirst)]...)
+			if len(first) < timeline.KeptFirst {
+				first = append([]v1alpha1.TimelineEntry{}, after.Timeline[:min(len(after.Timeline), timeline.KeptFirst)]...)
 			}
 			for i, e := range first {
 				if after.Timeline[i] != e {
