@@ -25,6 +25,9 @@ type Node struct {
 	SkipOnUpstreamSkip bool `json:"skipOnUpstreamSkip,omitempty"`
 }
 
+// MaxNodes is more than any workflow has nodes or trials.
+const MaxNodes = 1 << 40
+
 // Graph is a DAG that was found sound. It does not change. Nodes are known by their place in the
 // declaration, from 0.
 type Graph struct {

@@ -1,0 +1,232 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/expression"
+	"github.com/queueyard/queueyard/pkg/params"
+	"github.com/queueyard/queueyard/pkg/search"
+	"github.com/queueyard/queueyard/pkg/suggest"
+	"github.com/queueyard/queueyard/pkg/workflow"
+)
+
+// body is what a template runs, its expressions checked against the params that are seen in it. An operation
+// by itself is a dag of one step.
+type body struct {
+	path   string
+	graph  *workflow.Graph // nil: a matrix
+	steps  []step
+	output *expression.Template // of a dag that has outputs
+	trials *trials              // of a matrix
+}
+
+// step is a use of a template.
+type step struct {
+	v1alpha1.Step
+	path   string
+	params *expression.Template // nil: none
+	when   *expression.Condition
+	uses   map[string]expression.OperationUse
+}
+
+// trials are the uses of a template by a matrix.
+type trials struct {
+	step   step
+	matrix *v1alpha1.Matrix
+	space  *expression.Template // the search, with its expressions
+	// names of the params that every trial gets; known is false where an expression decides.
+	names []string
+	known bool
+	// total trials, where known.
+	total int64
+}
+
+// compiler checks a workflow.
+type compiler struct {
+	spec     *v1alpha1.WorkflowSpec
+	index    map[string]int
+	problems problems
+}
+
+func newCompiler(spec *v1alpha1.WorkflowSpec) *compiler {
+	c := &compiler{spec: spec, index: make(map[string]int, len(spec.Templates))}
+	for i := range spec.Templates {
+		c.index[spec.Templates[i].Name] = i
+	}
+	return c
+}
+
+// template is the one of a name, and where it stands.
+func (c *compiler) template(name string) (*v1alpha1.WorkflowTemplate, string) {
+	i, ok := c.index[name]
+	if !ok {
+		return nil, ""
+	}
+	return &c.spec.Templates[i], fmt.Sprintf("spec.templates[%d]", i)
+}
+
+// nested says whether a template becomes a workflow of its own.
+func nested(t *v1alpha1.WorkflowTemplate) bool { return t != nil && t.Operation == nil }
+
+// body compiles what a template runs. What is wrong is among the problems.
+func (c *compiler) body(t *v1alpha1.WorkflowTemplate, path string, seen types) body {
+	switch {
+	case t.DAG != nil:
+		return c.dag(t.DAG, path+".dag", seen)
+	case t.Matrix != nil:
+		return c.matrix(t.Matrix, path+".matrix", seen)
+	}
+	only := step{Step: v1alpha1.Step{Name: t.Name, Template: t.Name}, path: path}
+	graph, err := workflow.NewGraph([]workflow.Node{{Name: t.Name}})
+	c.problems.add(path, err)
+	return body{path: path, graph: graph, steps: []step{only}}
+}
+
+func (c *compiler) dag(d *v1alpha1.DAG, path string, seen types) body {
+	b := body{path: path}
+	names := make([]string, len(d.Operations))
+	for i := range d.Operations {
+		names[i] = d.Operations[i].Name
+	}
+	nodes := make([]workflow.Node, len(d.Operations))
+	for i := range d.Operations {
+		at := fmt.Sprintf("%s.operations[%d]", path, i)
+		others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == names[i] })
+		s := c.step(&d.Operations[i], at, seen, globals, others)
+		c.results(d, s.uses, at)
+		nodes[i] = workflow.Node{
+			Name: s.Name, Trigger: s.Trigger, SkipOnUpstreamSkip: s.SkipOnUpstreamSkip,
+			DependsOn: append(slices.Clone(s.DependsOn), slices.Sorted(maps.Keys(s.uses))...),
+		}
+		b.steps = append(b.steps, s)
+	}
+	var err error
+	b.graph, err = workflow.NewGraph(nodes)
+	c.problems.add(path+".operations", err)
+	if len(d.Outputs) > 0 {
+		b.output = c.values(d.Outputs, path+".outputs", expression.Declarations{Params: seen, Globals: globals, Operations: names})
+		if b.output != nil {
+			c.results(d, b.output.References().Operations, path+".outputs")
+		}
+	}
+	return b
+}
+
+// results refuses the results of steps that are single operations.
+func (c *compiler) results(d *v1alpha1.DAG, uses map[string]expression.OperationUse, path string) {
+	for _, of := range d.Operations {
+		if t, _ := c.template(of.Template); uses[of.Name].Results && !nested(t) {
+			c.problems.addf(path, "ops.%s.results: %q is a single operation and has no children: use its outputs", of.Name, of.Name)
+		}
+	}
+}
+
+func (c *compiler) step(s *v1alpha1.Step, path string, seen types, globals map[string]expression.Type, others []string) step {
+	out := step{Step: *s, path: path, uses: map[string]expression.OperationUse{}}
+	declared := expression.Declarations{Params: seen, Globals: globals, Operations: others}
+	if len(s.Params) > 0 {
+		out.params = c.values(s.Params, path+".params", declared)
+		if out.params != nil {
+			maps.Copy(out.uses, out.params.References().Operations)
+		}
+	}
+	if s.When != "" {
+		env, err := expression.NewEnvironment(declared)
+		c.problems.add(path+".when", err)
+		if err == nil {
+			condition, errs := expression.CompileCondition(s.When, path+".when", env)
+			c.problems.all(errs)
+			if out.when = condition; condition != nil {
+				for name, use := range condition.References().Operations {
+					before := out.uses[name]
+					use.Results = use.Results || before.Results
+					out.uses[name] = use
+				}
+			}
+		}
+	}
+	if t, _ := c.template(s.Template); s.Template != "" && t == nil {
+		c.problems.addf(path+".template", "template %q does not exist%s: correct the name, or add that template", s.Template, suggest.DidYouMean(s.Template, slices.Collect(maps.Keys(c.index))))
+	}
+	return out
+}
+
+// values compiles named values with expressions.
+func (c *compiler) values(v v1alpha1.Values, path string, declared expression.Declarations) *expression.Template {
+	decoded, err := decode(v, path)
+	if err != nil {
+		c.problems.add("", err)
+		return nil
+	}
+	return c.compile(decoded, path, declared)
+}
+
+func (c *compiler) compile(decoded any, path string, declared expression.Declarations) *expression.Template {
+	env, err := expression.NewEnvironment(declared)
+	if err != nil {
+		c.problems.add(path, err)
+		return nil
+	}
+	compiled, errs := expression.Compile(decoded, path, env)
+	c.problems.all(errs)
+	return compiled
+}
+
+func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
+	t := &trials{matrix: m, known: true, total: -1}
+	t.step = c.step(&v1alpha1.Step{Name: "trial", Template: m.Template, Component: m.Component, Params: m.Params, Preferences: m.Preferences}, path, seen, globals, nil)
+	raw, err := json.Marshal(v1alpha1.Matrix{Mapping: m.Mapping, Grid: m.Grid, Random: m.Random})
+	if err != nil {
+		c.problems.add(path, err)
+		return body{}
+	}
+	decoded, err := params.Decode(raw)
+	if err != nil {
+		c.problems.add(path, err)
+		return body{}
+	}
+	// The path of the search's fields is that of the matrix.
+	t.space = c.compile(decoded, path, expression.Declarations{Params: seen, Globals: globals})
+	if t.space == nil {
+		return body{path: path, trials: t}
+	}
+	t.names, t.known = trialParams(m)
+	if refs := t.space.References(); len(refs.Params)+len(refs.Globals) > 0 {
+		return body{path: path, trials: t} // what it is shows when it runs
+	}
+	spec, err := search.Parse(raw)
+	if err == nil {
+		var algorithm search.Algorithm
+		if algorithm, err = search.New(spec, 0); err == nil {
+			if t.total = algorithm.Total(); t.total == 0 {
+				err = fmt.Errorf("it is over nothing: give it at least one trial")
+			}
+		}
+	}
+	c.problems.add(path, err)
+	return body{path: path, trials: t}
+}
+
+// trialParams are the params that every trial of a matrix gets, where its search is written out.
+func trialParams(m *v1alpha1.Matrix) (names []string, known bool) {
+	switch {
+	case m.Grid != nil:
+		return slices.Sorted(maps.Keys(m.Grid.Params)), true
+	case m.Random != nil:
+		return slices.Sorted(maps.Keys(m.Random.Params)), true
+	}
+	var trials []map[string]json.RawMessage
+	if json.Unmarshal(m.Mapping.Values.Raw, &trials) != nil || len(trials) == 0 {
+		return nil, false
+	}
+	for name := range trials[0] {
+		if !slices.ContainsFunc(trials, func(t map[string]json.RawMessage) bool { _, given := t[name]; return !given }) {
+			names = append(names, name)
+		}
+	}
+	return slices.Sorted(slices.Values(names)), true
+}

@@ -1,0 +1,237 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/operation"
+	"github.com/queueyard/queueyard/pkg/params"
+	"github.com/queueyard/queueyard/pkg/suggest"
+	"github.com/queueyard/queueyard/pkg/workflow"
+)
+
+const (
+	// MaxDepth bounds nesting: each level is a workflow object and a limit of every operation below.
+	MaxDepth = 8
+	// MaxOperations bounds what a workflow becomes, as far as that is known when it is created.
+	MaxOperations = 1_000_000
+)
+
+// Components finds a component by its name. A nil one does not exist; names are those that do.
+type Components func(name string) (component *v1alpha1.Component, names []string, err error)
+
+// Check says all that is wrong with a workflow, with the paths of the fields, and how much it will be. It follows every use of
+// a template with the params that are seen there. Templates that nothing uses are checked for their form only.
+func Check(w *v1alpha1.Workflow, components Components) (workflow.Size, error) {
+	c := &checker{compiler: newCompiler(&w.Spec), components: components, done: map[string]bool{}}
+	if errs := params.Validate(w.Spec.Inputs, "spec.inputs"); len(errs) > 0 {
+		return workflow.Size{}, errs
+	}
+	given, err := scopeOf(w)
+	if err != nil {
+		return workflow.Size{}, err
+	}
+	size, err := workflow.CheckTemplates(w.Spec.Entrypoint, c.uses())
+	if err != nil {
+		return size, fmt.Errorf("spec.templates: %w", err)
+	}
+	if size.Depth > MaxDepth {
+		c.problems.addf("spec.templates", "templates are nested %d deep: %d is the most", size.Depth, MaxDepth)
+	}
+	if size.Operations > MaxOperations {
+		c.problems.addf("spec.templates", "the workflow would become more than %d operations: make a matrix smaller", MaxOperations)
+	}
+	for i := range w.Spec.Templates {
+		t := &w.Spec.Templates[i]
+		if errs := params.Validate(t.Inputs, fmt.Sprintf("spec.templates[%d].inputs", i)); len(errs) > 0 {
+			c.problems.add("", errs)
+		}
+	}
+	seen := types(params.TypesOf(w.Spec.Inputs)).with()
+	for name := range given {
+		if _, declared := seen[name]; !declared {
+			seen[name] = params.Any
+		}
+	}
+	if err := c.problems.err(); err != nil {
+		return size, err // what follows would only repeat it
+	}
+	c.use(w.Spec.Entrypoint, seen, "spec.entrypoint")
+	if exit := exitStep(&w.Spec); exit != nil {
+		c.exit(exit, seen)
+	}
+	if c.err != nil {
+		return size, c.err
+	}
+	return size, c.problems.err()
+}
+
+// ErrUnread says that something could not be read, which is no fault of the workflow.
+type ErrUnread struct{ error }
+
+// Unwrap implements errors.Unwrap.
+func (e ErrUnread) Unwrap() error { return e.error }
+
+type checker struct {
+	*compiler
+	components Components
+	// done are uses that were checked: a template, and the params that are seen there.
+	done map[string]bool
+	// err is the first thing that could not be read.
+	err error
+}
+
+// uses is what templates use of each other.
+func (c *checker) uses() []workflow.Template {
+	out := make([]workflow.Template, len(c.spec.Templates))
+	for i := range c.spec.Templates {
+		t := &c.spec.Templates[i]
+		out[i].Name = t.Name
+		switch {
+		case t.DAG != nil:
+			for _, s := range t.DAG.Operations {
+				if s.Template != "" {
+					out[i].Uses = append(out[i].Uses, workflow.Use{Template: s.Template})
+				}
+			}
+		case t.Matrix != nil && t.Matrix.Template != "":
+			times := int64(1)
+			if b := (&compiler{spec: c.spec, index: c.index}).matrix(t.Matrix, "", nil); b.trials != nil {
+				times = b.trials.total
+			}
+			out[i].Uses = append(out[i].Uses, workflow.Use{Template: t.Matrix.Template, Times: times})
+		}
+	}
+	return out
+}
+
+// use checks a template with the params that are seen where it is used.
+func (c *checker) use(name string, seen types, path string) {
+	t, at := c.template(name)
+	if t == nil {
+		return // is told where it is used
+	}
+	inside, missing := seen.declared(t.Inputs)
+	if len(missing) > 0 {
+		c.problems.addf(path, "template %q needs %s, which nothing gives here: add it to params, or give the input a default", name, listedParams(missing))
+		return
+	}
+	key := fmt.Sprint(name, inside)
+	if c.done[key] {
+		return
+	}
+	c.done[key] = true
+	if t.Operation != nil {
+		c.operation(t.Operation, at+".operation", inside, path)
+		return
+	}
+	b := c.body(t, at, inside)
+	for i := range b.steps {
+		s := &b.steps[i]
+		c.child(s, inside.with(slices.Collect(maps.Keys(s.Params))...))
+	}
+	if b.trials != nil {
+		c.mapped(b.trials, inside)
+	}
+}
+
+// child checks what a step uses.
+func (c *checker) child(s *step, seen types) {
+	if s.Component != "" {
+		c.component(s.Component, seen, slices.Collect(maps.Keys(s.Params)), s.path)
+		return
+	}
+	c.use(s.Template, seen, s.path)
+}
+
+// mapped checks what a matrix uses. Where an expression decides about its trials, they give what the
+// template declares as its inputs.
+func (c *checker) mapped(t *trials, seen types) {
+	given := append(slices.Collect(maps.Keys(t.matrix.Params)), t.names...)
+	if !t.known {
+		if used, _ := c.template(t.matrix.Template); used != nil {
+			for _, input := range used.Inputs {
+				given = append(given, input.Name)
+			}
+		} else if component := c.find(t.matrix.Component, t.step.path); component != nil {
+			for _, input := range component.Spec.Inputs {
+				given = append(given, input.Name)
+			}
+		}
+	}
+	inside := seen.with(given...)
+	if t.matrix.Component != "" {
+		c.component(t.matrix.Component, inside, given, t.step.path)
+		return
+	}
+	c.use(t.matrix.Template, inside, t.step.path)
+}
+
+// operation checks what an operation runs with the params that are seen there.
+func (c *checker) operation(o *v1alpha1.OperationTemplate, at string, seen types, path string) {
+	if o.Component != "" {
+		c.component(o.Component, seen, nil, at)
+		return
+	}
+	if o.Template == nil {
+		return // the schema refuses it
+	}
+	if err := operation.CheckTemplate(o.Template, at+".template", seen); err != nil {
+		// What is not there may be missing where the template is used.
+		c.problems.add("", fmt.Errorf("%w (as used in %s)", err, path))
+	}
+}
+
+// find is a component, or nil.
+func (c *checker) find(name, path string) *v1alpha1.Component {
+	if name == "" || c.err != nil {
+		return nil
+	}
+	component, names, err := c.components(name)
+	if err != nil {
+		c.err = ErrUnread{err}
+		return nil
+	}
+	if component == nil {
+		c.problems.addf(path+".component", "component %q does not exist%s: create it first, or name another", name, suggest.DidYouMean(name, names))
+	}
+	return component
+}
+
+// component checks that a component gets the params that it needs, and none that are meant for it and unknown to it.
+func (c *checker) component(name string, seen types, meant []string, path string) {
+	component := c.find(name, path)
+	if component == nil {
+		return
+	}
+	_, missing := seen.declared(component.Spec.Inputs)
+	if len(missing) > 0 {
+		c.problems.addf(path, "component %q needs %s, which nothing gives here: add it to params", name, listedParams(missing))
+	}
+	known := types(params.TypesOf(component.Spec.Inputs)).names()
+	for _, given := range meant {
+		if !slices.Contains(known, given) {
+			c.problems.addf(path+".params."+given, "component %q has no input %q%s: remove it, or correct its name", name, given, suggest.DidYouMean(given, known))
+		}
+	}
+}
+
+// exit checks what runs at the end, which must be an operation.
+func (c *checker) exit(exit *v1alpha1.Step, seen types) {
+	s := c.step(exit, "spec.onExit", seen, withExit(), nil)
+	if t, _ := c.template(exit.Template); nested(t) {
+		c.problems.addf("spec.onExit.template", "template %q is no operation: what runs at the end is a single one", exit.Template)
+		return
+	}
+	c.child(&s, seen.with(slices.Collect(maps.Keys(s.Params))...))
+}
+
+func listedParams(names []string) string {
+	if len(names) == 1 {
+		return fmt.Sprintf("param %q", names[0])
+	}
+	return fmt.Sprintf("params %q", strings.Join(names, `", "`))
+}

@@ -1,0 +1,207 @@
+package plan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/expression"
+	"github.com/queueyard/queueyard/pkg/params"
+	"github.com/queueyard/queueyard/pkg/search"
+	"github.com/queueyard/queueyard/pkg/workflow"
+)
+
+// Plan is what a workflow runs: its entrypoint with the params it was given. It does not change.
+type Plan struct {
+	workflow *v1alpha1.Workflow // its spec is only read
+	compiler *compiler
+	scope    scope
+	body     body
+	exit     *step
+
+	// Graph of a dag; nil for a matrix.
+	Graph *workflow.Graph
+	// Search of a matrix; nil for a dag.
+	Search search.Algorithm
+	// EarlyStopping is the workflow's, else the matrix's.
+	EarlyStopping *v1alpha1.EarlyStopping
+	// Metric of a matrix that has one.
+	Metric *v1alpha1.Metric
+	// fixed are the params that all trials get.
+	fixed map[string]any
+}
+
+// Compile makes the plan of a workflow that was found sound; what only values show is told here.
+func Compile(ctx context.Context, w *v1alpha1.Workflow) (*Plan, error) {
+	c := newCompiler(&w.Spec)
+	given, err := scopeOf(w)
+	if err != nil {
+		return nil, err
+	}
+	t, at := c.template(w.Spec.Entrypoint)
+	if t == nil {
+		return nil, fmt.Errorf("spec.entrypoint: template %q does not exist", w.Spec.Entrypoint)
+	}
+	p := &Plan{workflow: w, compiler: c, EarlyStopping: w.Spec.EarlyStopping}
+	if p.scope, err = given.inside(t.Inputs, "spec.params"); err != nil {
+		return nil, err
+	}
+	seen := types{}.with(types(nil).with(keys(p.scope)...).names()...)
+	p.body = c.body(t, at, seen)
+	if exit := exitStep(&w.Spec); exit != nil {
+		s := c.step(exit, "spec.onExit", seen, withExit(), nil)
+		p.exit = &s
+	}
+	if err := c.problems.err(); err != nil {
+		return nil, err
+	}
+	p.Graph = p.body.graph
+	if m := t.Matrix; m != nil {
+		p.Metric = m.Metric
+		if p.EarlyStopping == nil {
+			p.EarlyStopping = m.EarlyStopping
+		}
+		return p, p.search(ctx, p.body.trials)
+	}
+	return p, nil
+}
+
+func keys(m map[string]any) []string {
+	out := make([]string, 0, len(m))
+	for name := range m {
+		out = append(out, name)
+	}
+	return out
+}
+
+// search renders the space of a matrix and makes its algorithm. A mapping over nothing that an expression gave is
+// a matrix without trials.
+func (p *Plan) search(ctx context.Context, t *trials) error {
+	rendered, errs := t.space.Render(ctx, p.values(nil, nil))
+	if err := errs.Err(); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(rendered)
+	if err != nil {
+		return err
+	}
+	spec, err := search.Parse(raw)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.body.path, err)
+	}
+	if p.Search, err = search.New(spec, seedOf(p.workflow)); err != nil {
+		return fmt.Errorf("%s: %w", p.body.path, err)
+	}
+	p.fixed, err = p.params(ctx, &t.step, p.values(nil, nil))
+	return err
+}
+
+// seedOf is a seed that no other workflow has, the same whenever it is asked for.
+func seedOf(w *v1alpha1.Workflow) int64 {
+	h := fnv.New64a()
+	h.Write([]byte(w.UID))
+	return int64(h.Sum64() >> 1)
+}
+
+func (p *Plan) values(ops map[string]expression.OperationValues, more map[string]any) expression.Values {
+	w := p.workflow
+	facts := map[string]any{"name": w.Name, "namespace": w.Namespace, "uid": string(w.UID), "queue": w.Spec.Queue, "project": w.Spec.Project}
+	for name, value := range more {
+		facts[name] = value
+	}
+	return expression.Values{Params: p.scope, Globals: facts, Operations: ops}
+}
+
+// params are what a step gets beside what is seen where it stands.
+func (p *Plan) params(ctx context.Context, s *step, values expression.Values) (map[string]any, error) {
+	if s.params == nil {
+		return nil, nil
+	}
+	rendered, errs := s.params.Render(ctx, values)
+	if err := errs.Err(); err != nil {
+		return nil, err
+	}
+	return plain(rendered)
+}
+
+// plain brings a rendered object to the numbers that decoded JSON has.
+func plain(rendered any) (map[string]any, error) {
+	raw, err := json.Marshal(rendered)
+	if err != nil {
+		return nil, err
+	}
+	decoded, err := params.Decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	object, _ := decoded.(map[string]any)
+	return object, nil
+}
+
+// Total is how many children there will be, or -1 where that is not known. What runs at the end does not count.
+func (p *Plan) Total() int64 {
+	if p.Graph != nil {
+		return int64(p.Graph.Len())
+	}
+	return p.Search.Total()
+}
+
+// Uses are the steps whose results a node needs, and what of them.
+func (p *Plan) Uses(node int) map[string]expression.OperationUse { return p.body.steps[node].uses }
+
+// When evaluates the condition of a node.
+func (p *Plan) When(ctx context.Context, node int, ops map[string]expression.OperationValues) (bool, error) {
+	s := &p.body.steps[node]
+	if s.when == nil {
+		return true, nil
+	}
+	return s.when.Evaluate(ctx, p.values(ops, nil))
+}
+
+// HasOutputs says whether it gives outputs of its own, and which steps they need.
+func (p *Plan) HasOutputs() (map[string]expression.OperationUse, bool) {
+	if p.body.output == nil {
+		return nil, false
+	}
+	return p.body.output.References().Operations, true
+}
+
+// Outputs are those of a dag that is over.
+func (p *Plan) Outputs(ctx context.Context, ops map[string]expression.OperationValues) (v1alpha1.Values, error) {
+	rendered, errs := p.body.output.Render(ctx, p.values(ops, nil))
+	if err := errs.Err(); err != nil {
+		return nil, err
+	}
+	object, err := plain(rendered)
+	if err != nil {
+		return nil, err
+	}
+	return scope(object).only(keys(object))
+}
+
+// Concurrency is that of a workflow: its own, else its entrypoint's.
+func Concurrency(spec *v1alpha1.WorkflowSpec) *int32 {
+	if spec.Concurrency != nil {
+		return spec.Concurrency
+	}
+	for i := range spec.Templates {
+		if t := &spec.Templates[i]; t.Name == spec.Entrypoint {
+			return concurrencyOf(t)
+		}
+	}
+	return nil
+}
+
+func concurrencyOf(t *v1alpha1.WorkflowTemplate) *int32 {
+	switch {
+	case t.DAG != nil && t.DAG.Concurrency != nil:
+		return ptr.To(*t.DAG.Concurrency)
+	case t.Matrix != nil && t.Matrix.Concurrency != nil:
+		return ptr.To(*t.Matrix.Concurrency)
+	}
+	return nil
+}
