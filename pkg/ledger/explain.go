@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,10 +15,12 @@ const (
 	AgentFull         Reason = "AgentFull"
 	ProjectFull       Reason = "ProjectFull"
 	OrganizationFull  Reason = "OrganizationFull"
+	WorkflowFull      Reason = "WorkflowFull"
 	QueueQuota        Reason = "QueueQuota"
 	AgentQuota        Reason = "AgentQuota"
 	ProjectQuota      Reason = "ProjectQuota"
 	OrganizationQuota Reason = "OrganizationQuota"
+	WorkflowQuota     Reason = "WorkflowQuota"
 	QueueNotFound     Reason = "QueueNotFound"
 	AgentNotFound     Reason = "AgentNotFound"
 	QueuePaused       Reason = "QueuePaused"
@@ -54,9 +57,11 @@ type Check struct {
 type Explanation struct {
 	UID, Operation                      string
 	Queue, Agent, Project, Organization string // empty: none
-	State                               State
-	Reason                              Reason
-	// Checks are all bounds that concern the pod, by queue, agent, project, organization.
+	// Workflows are those it is in, the innermost one first.
+	Workflows []string
+	State     State
+	Reason    Reason
+	// Checks are all bounds that concern the pod, by queue, agent, project, organization, workflows.
 	Checks []Check
 	// Facts are sentences for what keeps the pod waiting besides the checks, the first one first.
 	Facts []string
@@ -84,11 +89,13 @@ func (l *Ledger) Explain(uid string) (Explanation, bool) {
 // explain is Explain without the position, which costs a look at every shape of the queue.
 func (l *Ledger) explain(p *pod) Explanation {
 	q := p.op.queue
-	at := pathOf(q, p.project)
-	e := Explanation{UID: p.uid, Operation: p.op.name, Queue: q.name, State: p.state, Checks: l.checks(p, at)}
-	for _, n := range at[1:] {
-		if n != nil {
-			*[...]*string{nil, &e.Agent, &e.Project, &e.Organization}[n.kind] = n.name
+	at := p.path()
+	e := Explanation{UID: p.uid, Operation: p.op.name, State: p.state, Checks: l.checks(p, at)}
+	for n := range at.nodes {
+		if n.kind == Workflow {
+			e.Workflows = append(e.Workflows, n.name)
+		} else {
+			*[...]*string{&e.Queue, &e.Agent, &e.Project, &e.Organization}[n.kind] = n.name
 		}
 	}
 	switch p.state {
@@ -103,10 +110,8 @@ func (l *Ledger) explain(p *pod) Explanation {
 	e.fact(q.unavailable())
 	e.fact(NeverFits, l.impossible(p, at))
 	e.fact(GangIncomplete, incomplete(p))
-	for _, n := range at {
-		if n != nil {
-			e.fact(BudgetExhausted, n.closed())
-		}
+	for n := range at.nodes {
+		e.fact(BudgetExhausted, n.closed())
 	}
 	if e.Reason == "" {
 		e.Reason = l.refusalReason(p, &e)
@@ -178,7 +183,7 @@ func (e *Explanation) Message() string {
 func (e *Explanation) cause() string {
 	for i := range e.Checks {
 		if c := &e.Checks[i]; !c.OK && (c.reason() == e.Reason || e.Reason == RoomReserved || e.Reason == RoomHeld) {
-			return c.sentence()
+			return c.sentence() + e.fullAbove(i)
 		}
 	}
 	if e.Reason == Turn {
@@ -187,20 +192,41 @@ func (e *Explanation) cause() string {
 	return e.Facts[0]
 }
 
+// fullAbove says which workflows around that of a check have no room either.
+func (e *Explanation) fullAbove(at int) string {
+	inner := &e.Checks[at]
+	if inner.Kind != Workflow {
+		return ""
+	}
+	text := ""
+	for i := range e.Checks[at+1:] {
+		c := &e.Checks[at+1+i]
+		if c.OK || c.Resource != inner.Resource {
+			continue
+		}
+		kin := "ancestor"
+		if slices.Index(e.Workflows, c.Name) == slices.Index(e.Workflows, inner.Name)+1 {
+			kin = "parent"
+		}
+		text += fmt.Sprintf(", its %s %s %s/%s", kin, c.DisplayName(), FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit))
+	}
+	return text
+}
+
 func (e *Explanation) above() string {
 	return fmt.Sprintf("%d waiting in queues of higher priority go first", e.Above)
 }
 
 func (c *Check) reason() Reason {
 	if c.Resource == "" {
-		return [...]Reason{QueueFull, AgentFull, ProjectFull, OrganizationFull}[c.Kind]
+		return [...]Reason{QueueFull, AgentFull, ProjectFull, OrganizationFull, WorkflowFull}[c.Kind]
 	}
-	return [...]Reason{QueueQuota, AgentQuota, ProjectQuota, OrganizationQuota}[c.Kind]
+	return [...]Reason{QueueQuota, AgentQuota, ProjectQuota, OrganizationQuota, WorkflowQuota}[c.Kind]
 }
 
 func (c *Check) sentence() string {
 	if c.Resource == "" {
-		sentence := fmt.Sprintf("%s %s: %d/%d operations running", c.Kind, c.Name, c.Used, c.Limit)
+		sentence := fmt.Sprintf("%s %s: %d/%d operations running", c.Kind, c.DisplayName(), c.Used, c.Limit)
 		if c.Kept > 0 && c.Used < c.Limit {
 			sentence += fmt.Sprintf(", the other %d kept for %s %s", c.Limit-c.Used, plural("queue", len(c.KeptFor)), strings.Join(c.KeptFor, ", "))
 		}
@@ -214,10 +240,10 @@ func (c *Check) sentence() string {
 		held = fmt.Sprintf(" %s held for operations that waited too long,", FormatAmount(c.Resource, c.Held))
 	}
 	if c.Resource == CostPerHour {
-		return fmt.Sprintf("%s %s: cost %s/%s per hour,%s needs %s", c.Kind, c.Name,
+		return fmt.Sprintf("%s %s: cost %s/%s per hour,%s needs %s", c.Kind, c.DisplayName(),
 			FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), held, FormatAmount(c.Resource, c.Need))
 	}
-	return fmt.Sprintf("%s %s: %s %s/%s used,%s needs %s", c.Kind, c.Name, c.Resource,
+	return fmt.Sprintf("%s %s: %s %s/%s used,%s needs %s", c.Kind, c.DisplayName(), c.Resource,
 		FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), held, FormatAmount(c.Resource, c.Need))
 }
 
@@ -254,10 +280,7 @@ func (l *Ledger) checks(p *pod, at path) []Check {
 		}
 		checks = append(checks, c)
 	}
-	for _, n := range at {
-		if n == nil {
-			continue
-		}
+	for n := range at.nodes {
 		if p.state.Holds() || p.op.holders() == 0 {
 			add(n, seats, 1)
 		}
@@ -273,7 +296,7 @@ func (n *limitNode) closed() string {
 	if n.limits.Closed == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s %s: %s", n.kind, n.name, n.limits.Closed)
+	return fmt.Sprintf("%s %s: %s", n.kind, n.displayName(), n.limits.Closed)
 }
 
 // unavailable says why a queue admits nothing whatever its room; the sentence is empty if it is open.
@@ -329,22 +352,19 @@ func (l *Ledger) impossible(p *pod, at path) string {
 	if p.shape != nil && p.shape.gang != nil {
 		who = fmt.Sprintf("its gang of %d ", p.op.gang)
 	}
-	for _, n := range at {
-		if n == nil {
-			continue
-		}
+	for n := range at.nodes {
 		if p.op.holders() == 0 && n.bound(seats) == 0 {
-			return fmt.Sprintf("%s %s admits no operations: its concurrency is 0; raise it", n.kind, n.name)
+			return fmt.Sprintf("%s %s admits no operations: its concurrency is 0; raise it", n.kind, n.displayName())
 		}
 		for _, want := range p.asks().needs {
 			if bound := n.bound(want.dim); bound >= 0 && want.amount > bound {
 				name := l.dims.names[want.dim]
 				if name == CostPerHour {
 					return fmt.Sprintf("%sasks cost %s per hour but %s %s allows at most %s per hour in all; lower the cost or raise the quota",
-						who, FormatAmount(name, want.amount), n.kind, n.name, FormatAmount(name, bound))
+						who, FormatAmount(name, want.amount), n.kind, n.displayName(), FormatAmount(name, bound))
 				}
 				return fmt.Sprintf("%sasks %s %s but %s %s allows at most %s in all; lower the request or raise the quota",
-					who, name, FormatAmount(name, want.amount), n.kind, n.name, FormatAmount(name, bound))
+					who, name, FormatAmount(name, want.amount), n.kind, n.displayName(), FormatAmount(name, bound))
 			}
 		}
 	}

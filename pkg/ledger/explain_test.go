@@ -94,6 +94,45 @@ func TestSentences(t *testing.T) {
 			f.Charge(f.pod("a", "q", in("vision"), asks("cpu", 1)))
 			f.enter("x", "q", in("vision"), asks("cpu", 1000))
 		}, OrganizationQuota, "organization lab: cpu 1m/1 used, needs 1; position 1 of 1"},
+		{"workflow full, and its parent", func(f *fixture) {
+			nested(f, limited(10), limited(-1))
+			for i := range 10 {
+				f.Charge(f.pod(fmt.Sprint(i), "q", step([]string{"ns/sweep-a/2", "ns/nightly/1"}[i/8])))
+			}
+			f.enter("x", "q", step("ns/sweep-a/2"))
+		}, WorkflowFull, "workflow sweep-a: 8/8 operations running, its parent nightly 10/10; position 1 of 1"},
+		{"workflow full, its parent not", func(f *fixture) {
+			nested(f, limited(10), limited(-1))
+			for i := range 8 {
+				f.Charge(f.pod(fmt.Sprint(i), "q", step("ns/sweep-a/2")))
+			}
+			f.enter("x", "q", step("ns/sweep-a/2"))
+		}, WorkflowFull, "workflow sweep-a: 8/8 operations running; position 1 of 1"},
+		{"the workflow around it full", func(f *fixture) {
+			nested(f, limited(1), limited(-1))
+			f.Charge(f.pod("a", "q", step("ns/nightly/1")))
+			f.enter("x", "q", step("ns/sweep-a/2"))
+		}, WorkflowFull, "workflow nightly: 1/1 operations running; position 1 of 1"},
+		{"workflow full, and one farther out", func(f *fixture) {
+			nested(f, limited(-1), limited(8))
+			for i := range 8 {
+				f.Charge(f.pod(fmt.Sprint(i), "q", step("ns/sweep-a/2")))
+			}
+			f.enter("x", "q", step("ns/sweep-a/2"))
+		}, WorkflowFull, "workflow sweep-a: 8/8 operations running, its ancestor all 8/8; position 1 of 1"},
+		{"workflow quota", func(f *fixture) {
+			nested(f, limited(-1, "cpu", 2000), limited(-1, "cpu", 2500))
+			f.Charge(f.pod("a", "q", step("ns/nightly/1"), asks("cpu", 1500)))
+			f.enter("x", "q", step("ns/sweep-a/2"), asks("cpu", 2000))
+		}, WorkflowQuota, "workflow nightly: cpu 1500m/2 used, needs 2, its parent all 1500m/2500m; position 1 of 1"},
+		{"asks more than a workflow allows", func(f *fixture) {
+			nested(f, limited(-1, "cpu", 2000), limited(-1))
+			f.enter("x", "q", step("ns/sweep-a/2"), asks("cpu", 3000))
+		}, NeverFits, "asks cpu 3 but workflow nightly allows at most 2 in all; lower the request or raise the quota"},
+		{"workflow closed", func(f *fixture) {
+			nested(f, Limits{Seats: Unlimited, Closed: "is being stopped"}, limited(-1))
+			f.enter("x", "q", step("ns/sweep-a/2"))
+		}, BudgetExhausted, "workflow nightly: is being stopped; position 1 of 1"},
 		{"never fits", func(f *fixture) {
 			f.SetProject("vision", "", limited(-1, "cpu", 32000))
 			f.queue("q", 1, Unlimited)
@@ -197,14 +236,25 @@ func TestSentences(t *testing.T) {
 	}
 }
 
+// nested is a sweep of 8 operations in a workflow, in another workflow.
+func nested(f *fixture, nightly, all Limits) {
+	f.queue("q", 1, Unlimited)
+	f.SetWorkflow("all", "", all)
+	f.SetWorkflow("ns/nightly/1", "all", nightly)
+	f.SetWorkflow("ns/sweep-a/2", "ns/nightly/1", limited(8))
+}
+
 func TestExplainListsEveryCheckInOrder(t *testing.T) {
 	f := newFixture(t)
 	f.SetAgent("default", limited(100))
 	f.SetOrganization("lab", limited(-1, "cpu", 9000))
 	f.SetProject("vision", "lab", limited(20))
+	f.SetWorkflow("outer", "", limited(10))
+	f.SetWorkflow("middle", "outer", limited(-1))
+	f.SetWorkflow("inner", "middle", limited(8))
 	f.queue("gpu", 1, 4, quota("nvidia.com/gpu", 8, "memory", 1<<40))
-	f.Charge(f.pod("a", "gpu", in("vision"), asks("nvidia.com/gpu", 7)))
-	f.enter("x", "gpu", in("vision"), of("job"), asks("nvidia.com/gpu", 2, "cpu", 1000))
+	f.Charge(f.pod("a", "gpu", in("vision"), step("middle"), asks("nvidia.com/gpu", 7)))
+	f.enter("x", "gpu", in("vision"), step("inner"), of("job"), asks("nvidia.com/gpu", 2, "cpu", 1000))
 	e, ok := f.Explain("x")
 	require.True(t, ok)
 	assert.Equal(t, []Check{
@@ -213,7 +263,10 @@ func TestExplainListsEveryCheckInOrder(t *testing.T) {
 		{Agent, "default", "", 1, 100, 1, true, 0, 0, nil},
 		{Project, "vision", "", 1, 20, 1, true, 0, 0, nil},
 		{Organization, "lab", "cpu", 0, 9000, 1000, true, 0, 0, nil},
+		{Workflow, "inner", "", 0, 8, 1, true, 0, 0, nil},
+		{Workflow, "outer", "", 1, 10, 1, true, 0, 0, nil},
 	}, e.Checks)
+	assert.Equal(t, []string{"inner", "middle", "outer"}, e.Workflows)
 	assert.Equal(t, [5]string{"job", "gpu", "default", "vision", "lab"}, [5]string{e.Operation, e.Queue, e.Agent, e.Project, e.Organization})
 	_, ok = f.Explain("nobody")
 	assert.False(t, ok)

@@ -38,3 +38,16 @@ func formatMillionths(amount int64) string {
 	text := fmt.Sprintf("%d.%06d", amount/1_000_000, amount%1_000_000)
 	return text[:len(text)-4] + strings.TrimRight(text[len(text)-4:], "0")
 }
+
+// DisplayName is how sentences call the node of a check.
+func (c *Check) DisplayName() string { return displayName(c.Kind, c.Name) }
+
+func (n *limitNode) displayName() string { return displayName(n.kind, n.name) }
+
+// displayName shortens the names of workflows, which may be namespace/name/uid so that none is another's.
+func displayName(k Kind, name string) string {
+	if parts := strings.Split(name, "/"); k == Workflow && len(parts) == 3 {
+		return parts[1]
+	}
+	return name
+}

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// A gang is the pods of one operation, in one project, of which so many are to hold room before any
+// A gang is the pods of one operation, in one project and workflow, of which so many are to hold room before any
 // may run. Until one of them runs the gang is forming: the pods that are missing are admitted
 // together or not at all. They wait in a shape of their own that asks for the sum of what the first
 // of them ask for. Once a pod runs, those that still wait are ordinary pods of a seated operation.
@@ -143,7 +143,7 @@ func (l *Ledger) admitGang(s *shape, admitted []Admission) []Admission {
 	}
 	l.exposeHead(op.queue)
 	if !before.seated {
-		l.takeSeat(op, crew[0].project)
+		l.takeSeat(op, crew[0].owner)
 	}
 	l.settle(op, before)
 	return admitted

@@ -38,7 +38,7 @@ func (l *Ledger) Holders(c Check) []Holder {
 		for q := range l.agents[c.Name].queues {
 			in(q)
 		}
-	default: // a tenant holds room in any queue
+	default: // a tenant or a workflow holds room in any queue
 		for _, q := range l.queues {
 			in(q)
 		}
@@ -49,11 +49,11 @@ func (l *Ledger) Holders(c Check) []Holder {
 // holds is what an operation holds of a dimension of a node.
 func (o *operation) holds(n *limitNode, d dim) Holder {
 	h := Holder{Grows: o.waits+o.suspended > 0}
-	if d == seats && pathOf(o.queue, o.seatProject)[n.kind] == n {
+	if d == seats && o.seatPath().has(n) {
 		h.Amount = 1
 	}
 	for p := o.members; p != nil; p = p.following {
-		if !p.state.Holds() || pathOf(o.queue, p.project)[n.kind] != n {
+		if !p.state.Holds() || !p.path().has(n) {
 			continue
 		}
 		if d != seats {
@@ -97,7 +97,7 @@ func (l *Ledger) Ahead(uid string, c Check, max int) ([]Ask, bool) {
 			return nil, false
 		}
 		walk.step()
-		if next.op == p.op || pathOf(next.op.queue, next.project)[n.kind] != n {
+		if next.op == p.op || !next.path().has(n) {
 			continue
 		}
 		if d != seats {
@@ -119,8 +119,8 @@ func (l *Ledger) Ahead(uid string, c Check, max int) ([]Ask, bool) {
 
 // shared says whether pods of other queues wait for what a node limits.
 func (l *Ledger) shared(q *queue, n *limitNode) bool {
-	others := func(p *project) bool {
-		for s := range p.shapes {
+	others := func(shapes map[*shape]struct{}) bool {
+		for s := range shapes {
 			if s.queue != q {
 				return true
 			}
@@ -135,10 +135,16 @@ func (l *Ledger) shared(q *queue, n *limitNode) bool {
 			}
 		}
 	case Project:
-		return others(l.projects[n.name])
+		return others(l.projects[n.name].shapes)
 	case Organization:
 		for p := range l.organizations[n.name].projects {
-			if others(p) {
+			if others(p.shapes) {
+				return true
+			}
+		}
+	case Workflow:
+		for w := range l.workflows[n.name].subtree {
+			if others(w.shapes) {
 				return true
 			}
 		}

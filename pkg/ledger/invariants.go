@@ -33,10 +33,7 @@ func (c *checker) want(ok bool, format string, args ...any) {
 }
 
 func (c *checker) charge(at path, d dim, amount int64) {
-	for _, n := range at {
-		if n == nil {
-			continue
-		}
+	for n := range at.nodes {
 		for int(d) >= len(c.used[n]) {
 			c.used[n] = append(c.used[n], total{})
 		}
@@ -63,7 +60,7 @@ func (c *checker) pods() {
 		}
 		if p.state.Holds() {
 			for _, want := range p.vec.needs {
-				c.charge(pathOf(p.op.queue, p.project), want.dim, want.amount)
+				c.charge(p.path(), want.dim, want.amount)
 			}
 		}
 	}
@@ -91,7 +88,7 @@ func (c *checker) pods() {
 				linked = linked || o == op
 			}
 			c.want(linked, "operation %s is not among the seated ones of its queue", op.name)
-			c.charge(pathOf(op.queue, op.seatProject), seats, 1)
+			c.charge(op.seatPath(), seats, 1)
 			n.admitted++
 			if op.running > 0 {
 				n.running++
@@ -128,12 +125,49 @@ func (c *checker) nodes() {
 	for _, o := range c.organizations {
 		check(&o.limitNode)
 	}
+	for _, w := range c.workflows {
+		check(&w.limitNode)
+	}
+	c.chains()
+}
+
+// chains looks at what is above the nodes, and at what keeps workflows.
+func (c *checker) chains() {
+	for _, q := range c.queues {
+		c.want(q.agent == nil && q.above == nil || q.agent != nil && q.above == &q.agent.limitNode, "queue %s: its agent is not above it", q.name)
+	}
+	for _, p := range c.projects {
+		o := p.organization
+		c.want(o == nil && p.above == nil || o != nil && p.above == &o.limitNode, "project %s: its organization is not above it", p.name)
+	}
+	refs, shapes := map[*workflow]int{}, map[*workflow]int{}
+	for _, p := range c.Ledger.pods {
+		refs[p.workflow]++
+	}
+	for _, op := range c.operations {
+		refs[op.seatOwner.workflow]++
+	}
+	for _, s := range c.shapes {
+		shapes[s.workflow]++
+	}
+	for name, w := range c.workflows {
+		c.want(w.refs == refs[w], "workflow %s counts %d pods and seats, not %d", name, w.refs, refs[w])
+		c.want(len(w.shapes) == shapes[w], "workflow %s knows %d shapes of %d", name, len(w.shapes), shapes[w])
+		c.want(w.exists || w.refs > 0 || len(w.children) > 0, "workflow %s is kept for nothing", name)
+		if w.parent == nil {
+			c.want(w.above == nil, "workflow %s: something is above it that is not its parent", name)
+			continue
+		}
+		_, listed := w.parent.children[w]
+		c.want(listed && w.above == &w.parent.limitNode, "workflow %s is not below its parent %s", name, w.parent.name)
+		c.want(c.workflows[w.parent.name] == w.parent, "workflow %s: its parent %s is not known", name, w.parent.name)
+	}
 }
 
 func (c *checker) queuesAndLevels() {
 	for _, q := range c.queues {
 		if r := q.reserved; r != nil {
-			c.want(r.pod.waits && r.pod.op.queue == q && r.at == pathOf(q, r.pod.project) && r.level == q.config.Level, "queue %s: a reservation is stale", q.name)
+			c.want(r.pod.waits && r.pod.op.queue == q && r.at == r.pod.path() && r.level == q.config.Level, "queue %s: a reservation is stale", q.name)
 			c.want(slices.Contains(c.reservations, r), "queue %s: its reservation is not listed", q.name)
 		}
 		c.want(q.counts == c.counts[q], "queue %s counts %+v operations and has %+v", q.name, q.counts, c.counts[q])
@@ -219,7 +253,7 @@ func (c *checker) shapesAndGates() {
 		// What is held since it came here counts when it is next looked at.
 		c.want(s.link.need <= g.need(s), "a shape of queue %s needs %d at its gate, not %d", q.name, g.need(s), s.link.need)
 		if g.node != nil {
-			c.want(slices.Contains(pathSlice(s.queue, s.project), g.node), "a shape of queue %s stands at %s %s, which is not on its path", q.name, g.node.kind, g.node.name)
+			c.want(s.path().has(g.node), "a shape of queue %s stands at %s %s, which is not on its path", q.name, g.node.kind, g.node.name)
 			c.want(g.need(s) > 0, "a shape of queue %s stands at a gate of which it needs nothing", q.name)
 		}
 	}

@@ -19,10 +19,7 @@ func (l *Ledger) Revalidate(uid string) error {
 	if _, sentence := q.unavailable(); sentence != "" {
 		return errors.New(sentence)
 	}
-	for _, n := range pathOf(q, p.project) {
-		if n == nil {
-			continue
-		}
+	for n := range p.path().nodes {
 		if sentence := n.closed(); sentence != "" {
 			return errors.New(sentence)
 		}
@@ -41,15 +38,15 @@ func (l *Ledger) Revalidate(uid string) error {
 func (l *Ledger) overError(n *limitNode, d dim) error {
 	used, bound := n.taken(d), n.bound(d)
 	if d == seats {
-		return fmt.Errorf("%s %s: %d operations hold a seat and its concurrency is now %d; the pod waits again", n.kind, n.name, used, bound)
+		return fmt.Errorf("%s %s: %d operations hold a seat and its concurrency is now %d; the pod waits again", n.kind, n.displayName(), used, bound)
 	}
 	name := l.dims.names[d]
 	if name == CostPerHour {
 		return fmt.Errorf("%s %s: cost %s per hour is charged and its quota is now %s per hour; the pod waits again",
-			n.kind, n.name, FormatAmount(name, used), FormatAmount(name, bound))
+			n.kind, n.displayName(), FormatAmount(name, used), FormatAmount(name, bound))
 	}
 	return fmt.Errorf("%s %s: %s of %s is charged and its quota is now %s; the pod waits again",
-		n.kind, n.name, FormatAmount(name, used), name, FormatAmount(name, bound))
+		n.kind, n.displayName(), FormatAmount(name, used), name, FormatAmount(name, bound))
 }
 
 // Contended says whether others wait for room that this pod would give back with its charge. It
@@ -61,15 +58,12 @@ func (l *Ledger) Contended(uid string) bool {
 	}
 	// A gang that forms gives its room back as a whole.
 	whole := p.op.holders() == 1 || p.op.gang > 1 && p.op.running == 0
-	for _, n := range pathOf(p.op.queue, p.op.seatProject) {
-		if n != nil && whole && n.crowded(seats) {
+	for n := range p.op.seatPath().nodes {
+		if whole && n.crowded(seats) {
 			return true
 		}
 	}
-	for _, n := range pathOf(p.op.queue, p.project) {
-		if n == nil {
-			continue
-		}
+	for n := range p.path().nodes {
 		for _, want := range p.vec.needs {
 			if n.crowded(want.dim) {
 				return true

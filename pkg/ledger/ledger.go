@@ -13,6 +13,7 @@ type Ledger struct {
 	agents        map[string]*agent
 	projects      map[string]*project
 	organizations map[string]*organization
+	workflows     map[string]*workflow
 
 	pods       map[string]*pod
 	operations map[operationKey]*operation
@@ -39,6 +40,7 @@ func New() *Ledger {
 		agents:        map[string]*agent{},
 		projects:      map[string]*project{},
 		organizations: map[string]*organization{},
+		workflows:     map[string]*workflow{},
 		pods:          map[string]*pod{},
 		operations:    map[operationKey]*operation{},
 		shapes:        map[shapeKey]*shape{},

@@ -61,7 +61,10 @@ func (f *fixture) pod(uid, queue string, change ...func(*Pod)) Pod {
 
 func of(operation string) func(*Pod) { return func(p *Pod) { p.Operation = operation } }
 func in(project string) func(*Pod)   { return func(p *Pod) { p.Project = project } }
-func priority(v int64) func(*Pod)    { return func(p *Pod) { p.Priority = v } }
+func step(workflow string) func(*Pod) {
+	return func(p *Pod) { p.Workflow = workflow }
+}
+func priority(v int64) func(*Pod) { return func(p *Pod) { p.Priority = v } }
 func asks(pairs ...any) func(*Pod) {
 	return func(p *Pod) { p.Requests = limited(0, pairs...).Resources }
 }

@@ -16,7 +16,7 @@ func (m *model) crew(p *modelPod) (crew []*modelPod, complete bool) {
 			return nil, true
 		case other.state == Admitted:
 			holders++
-		case other.state == Waiting && other.Project == p.Project:
+		case other.state == Waiting && other.owner() == p.owner():
 			crew = append(crew, other)
 		}
 	}

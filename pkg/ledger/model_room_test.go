@@ -159,7 +159,7 @@ func (m *model) mark(r *modelReservation) {
 	if !m.competes(r.pod) {
 		return
 	}
-	for _, n := range m.path(r.pod.Queue, r.pod.Project) {
+	for _, n := range m.pathOf(r.pod) {
 		for _, resource := range m.lacking(r.pod, n) {
 			r.marks[modelMark{n, resource}] = true
 		}
@@ -205,7 +205,7 @@ func (m *model) held(n modelNode, resource string, p *modelPod) int64 {
 	}
 	sum := int64(0)
 	for _, r := range m.reservations {
-		own := r.pod == p || crew != nil && r.pod.op() == p.op() && r.pod.Project == p.Project
+		own := r.pod == p || crew != nil && r.pod.op() == p.op() && r.pod.owner() == p.owner()
 		if own || r.level < level {
 			break
 		}

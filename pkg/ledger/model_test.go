@@ -13,9 +13,10 @@ type model struct {
 	agents        map[string]Limits
 	projects      map[string]*modelProject
 	organizations map[string]Limits
+	workflows     map[string]*modelWorkflow
 	pods          map[string]*modelPod
-	seats         map[modelOperation]string // operations that hold a seat, and the project it is charged to
-	reservations  []*modelReservation       // in the order in which they have their room
+	seats         map[modelOperation]modelOwner // operations that hold a seat, and who is charged for it
+	reservations  []*modelReservation           // in the order in which they have their room
 }
 
 type modelQueue struct {
@@ -29,6 +30,14 @@ type modelProject struct {
 	limits       Limits
 	exists       bool
 }
+
+type modelWorkflow struct {
+	parent string
+	limits Limits
+	exists bool
+}
+
+type modelOwner struct{ project, workflow string }
 
 type modelOperation struct{ queue, name string }
 
@@ -48,8 +57,9 @@ func newModel() *model {
 		agents:        map[string]Limits{},
 		projects:      map[string]*modelProject{},
 		organizations: map[string]Limits{},
+		workflows:     map[string]*modelWorkflow{},
 		pods:          map[string]*modelPod{},
-		seats:         map[modelOperation]string{},
+		seats:         map[modelOperation]modelOwner{},
 	}
 }
 
@@ -60,6 +70,8 @@ func (p *modelPod) op() modelOperation {
 	}
 	return modelOperation{p.Queue, name}
 }
+
+func (p *modelPod) owner() modelOwner { return modelOwner{p.Project, p.Workflow} }
 
 func (m *model) setQueue(name string, c QueueConfig) {
 	if old := m.queues[name]; old == nil || !old.exists || !sameConfig(old.QueueConfig, c) {
@@ -94,6 +106,58 @@ func (m *model) deleteProject(name string) {
 	}
 }
 
+func (m *model) setWorkflow(name, parent string, limits Limits) {
+	if slices.Contains(m.around(parent), name) {
+		parent = ""
+	}
+	if parent != m.parent(name) {
+		m.unreserve(func(r *modelReservation) bool { return slices.Contains(m.around(r.pod.Workflow), name) })
+	}
+	m.workflows[name] = &modelWorkflow{parent, limits, true}
+}
+
+func (m *model) deleteWorkflow(name string) {
+	if w := m.workflows[name]; w != nil {
+		w.exists = false
+	}
+}
+
+func (m *model) parent(workflow string) string {
+	if w := m.workflows[workflow]; w != nil {
+		return w.parent
+	}
+	return ""
+}
+
+// around is a workflow and those around it, from the innermost; none for no workflow.
+func (m *model) around(workflow string) []string {
+	var names []string
+	for ; workflow != ""; workflow = m.parent(workflow) {
+		names = append(names, workflow)
+	}
+	return names
+}
+
+// namesWorkflow says whether pods, seats or other workflows name a workflow.
+func (m *model) namesWorkflow(name string) bool {
+	for _, p := range m.pods {
+		if p.Workflow == name {
+			return true
+		}
+	}
+	for _, charged := range m.seats {
+		if charged.workflow == name {
+			return true
+		}
+	}
+	for _, w := range m.workflows {
+		if w.parent == name {
+			return true
+		}
+	}
+	return false
+}
+
 // settle forgets what nobody names any more and keeps the seats in step with the pods.
 func (m *model) settle() {
 	defer m.review()
@@ -123,10 +187,19 @@ func (m *model) settle() {
 			named = named || p.Project == name
 		}
 		for _, charged := range m.seats {
-			named = named || charged == name
+			named = named || charged.project == name
 		}
 		if !project.exists && !named {
 			delete(m.projects, name)
+		}
+	}
+	for forgot := true; forgot; {
+		forgot = false
+		for name, w := range m.workflows {
+			if !w.exists && !m.namesWorkflow(name) {
+				delete(m.workflows, name)
+				forgot = true
+			}
 		}
 	}
 }
@@ -150,7 +223,7 @@ func samePod(a, b Pod) bool {
 }
 
 func sameCharge(a, b Pod) bool {
-	return (&modelPod{Pod: a}).op() == (&modelPod{Pod: b}).op() && a.Project == b.Project && maps.Equal(a.Requests, b.Requests)
+	return (&modelPod{Pod: a}).op() == (&modelPod{Pod: b}).op() && a.Project == b.Project && a.Workflow == b.Workflow && maps.Equal(a.Requests, b.Requests)
 }
 
 func (m *model) charge(p Pod) {
@@ -161,8 +234,9 @@ func (m *model) charge(p Pod) {
 		return
 	}
 	if old != nil {
-		queue, project := m.queues[old.Queue], m.projects[old.Project]
+		queue, project, workflows := m.queues[old.Queue], m.projects[old.Project], maps.Clone(m.workflows)
 		m.remove(p.UID)
+		m.workflows = workflows
 		if queue != nil {
 			m.queues[old.Queue] = queue
 		}
@@ -179,7 +253,7 @@ func (m *model) charge(p Pod) {
 func (m *model) hold(p *modelPod, s State) {
 	p.state = s
 	if _, seated := m.seats[p.op()]; !seated {
-		m.seats[p.op()] = p.Project
+		m.seats[p.op()] = p.owner()
 	}
 }
 
@@ -206,17 +280,22 @@ func (m *model) remove(uid string) {
 	m.settle()
 }
 
-// path is the nodes of a pod of this queue and project.
-func (m *model) path(queue, project string) []modelNode {
+func (m *model) pathOf(p *modelPod) []modelNode { return m.path(p.Queue, p.owner()) }
+
+// path is the nodes of a pod of this queue and owner.
+func (m *model) path(queue string, o modelOwner) []modelNode {
 	at := []modelNode{{Queue, queue}}
 	if q := m.queues[queue]; q != nil && q.linked {
 		at = append(at, modelNode{Agent, q.Agent})
 	}
-	if project != "" {
-		at = append(at, modelNode{Project, project})
-		if p := m.projects[project]; p != nil && p.organization != "" {
+	if o.project != "" {
+		at = append(at, modelNode{Project, o.project})
+		if p := m.projects[o.project]; p != nil && p.organization != "" {
 			at = append(at, modelNode{Organization, p.organization})
 		}
+	}
+	for _, name := range m.around(o.workflow) {
+		at = append(at, modelNode{Workflow, name})
 	}
 	return at
 }
@@ -240,14 +319,18 @@ func (m *model) limits(n modelNode) Limits {
 		if limits, ok := m.organizations[n.name]; ok {
 			return limits
 		}
+	case Workflow:
+		if w := m.workflows[n.name]; w != nil && w.exists {
+			return w.limits
+		}
 	}
 	return unlimited
 }
 
 func (m *model) seatsOf(n modelNode) int64 {
 	count := int64(0)
-	for op, project := range m.seats {
-		if slices.Contains(m.path(op.queue, project), n) {
+	for op, owner := range m.seats {
+		if slices.Contains(m.path(op.queue, owner), n) {
 			count++
 		}
 	}
@@ -257,7 +340,7 @@ func (m *model) seatsOf(n modelNode) int64 {
 func (m *model) usageOf(n modelNode, resource string) *big.Int {
 	sum := new(big.Int)
 	for _, p := range m.pods {
-		if p.state.Holds() && slices.Contains(m.path(p.Queue, p.Project), n) {
+		if p.state.Holds() && slices.Contains(m.pathOf(p), n) {
 			sum.Add(sum, big.NewInt(max(p.Requests[resource], 0)))
 		}
 	}
@@ -274,7 +357,7 @@ func (m *model) neverFits(p *modelPod) bool {
 		return false
 	}
 	asks := m.asks(p)
-	for _, n := range m.path(p.Queue, p.Project) {
+	for _, n := range m.pathOf(p) {
 		limits := m.limits(n)
 		if !m.seated(p) && limits.Seats == 0 {
 			return true
@@ -289,11 +372,11 @@ func (m *model) neverFits(p *modelPod) bool {
 }
 
 func (m *model) closed(p *modelPod) bool {
-	return slices.ContainsFunc(m.path(p.Queue, p.Project), func(n modelNode) bool { return m.limits(n).Closed != "" })
+	return slices.ContainsFunc(m.pathOf(p), func(n modelNode) bool { return m.limits(n).Closed != "" })
 }
 
 func (m *model) fits(p *modelPod) bool {
-	return !m.closed(p) && !slices.ContainsFunc(m.path(p.Queue, p.Project), func(n modelNode) bool { return len(m.lacking(p, n)) > 0 })
+	return !m.closed(p) && !slices.ContainsFunc(m.pathOf(p), func(n modelNode) bool { return len(m.lacking(p, n)) > 0 })
 }
 
 // line is the pods of a queue that wait and can ever fit, in order.
@@ -344,7 +427,7 @@ func (m *model) heads(p *modelPod) bool {
 		return false
 	}
 	gang, _ := m.crew(p)
-	return line[0] == p || gang != nil && line[0].op() == p.op() && line[0].Project == p.Project
+	return line[0] == p || gang != nil && line[0].op() == p.op() && line[0].owner() == p.owner()
 }
 
 // candidate is the pod that a queue would admit next, or nil.

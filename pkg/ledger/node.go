@@ -1,19 +1,23 @@
 package ledger
 
 import (
+	"iter"
 	"maps"
 	"math"
+	"slices"
 )
 
-// limitNode is one place where room is limited: a queue, an agent, a project or an organization.
+// limitNode is one place where room is limited: a queue, an agent, a project, an organization or a
+// workflow.
 type limitNode struct {
 	kind   Kind
 	name   string
-	exists bool    // false: named by others, not set
-	limits Limits  // as set
-	bounds []int64 // the same by dimension; missing or negative: unlimited
-	used   []total // by dimension
-	kept   int64   // of an agent: seats that only the queues they are guaranteed to may take
+	above  *limitNode // what it holds is held of: a queue's agent, a project's organization, a workflow's parent
+	exists bool       // false: named by others, not set
+	limits Limits     // as set
+	bounds []int64    // the same by dimension; missing or negative: unlimited
+	used   []total    // by dimension
+	kept   int64      // of an agent: seats that only the queues they are guaranteed to may take
 	holds  []*reservation
 	gates  []*gate // by dimension; nil where nothing was ever refused
 	shut   *gate   // of closing; nil likewise
@@ -58,27 +62,53 @@ func (n *limitNode) over(d dim) bool {
 	return bound >= 0 && n.taken(d) > bound
 }
 
-// path is the nodes a pod is charged on, by kind; nil where there is none.
-type path [4]*limitNode
+// owner is whom a pod or a seat is charged to besides its queue; nil where there is none.
+type owner struct {
+	project  *project
+	workflow *workflow
+}
 
-func pathOf(q *queue, p *project) path {
-	at := path{Queue: &q.limitNode}
-	if q.agent != nil {
-		at[Agent] = &q.agent.limitNode
+// path is where something is charged: a queue, a project and a workflow, and what is above each of
+// them. nil where there is none.
+type path [3]*limitNode
+
+func pathOf(q *queue, o owner) path {
+	at := path{&q.limitNode}
+	if o.project != nil {
+		at[1] = &o.project.limitNode
 	}
-	if p != nil {
-		at[Project] = &p.limitNode
-		if p.organization != nil {
-			at[Organization] = &p.organization.limitNode
-		}
+	if o.workflow != nil {
+		at[2] = &o.workflow.limitNode
 	}
 	return at
 }
 
-func pathSlice(q *queue, p *project) []*limitNode {
-	at := pathOf(q, p)
-	return at[:]
+// nodes yields the nodes of a path, by kind, workflows from the innermost one.
+func (at path) nodes(yield func(*limitNode) bool) {
+	for _, n := range at {
+		for ; n != nil; n = n.above {
+			if !yield(n) {
+				return
+			}
+		}
+	}
 }
+
+func (at path) has(node *limitNode) bool {
+	for n := range at.nodes {
+		if n == node {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *pod) path() path { return pathOf(p.op.queue, p.owner) }
+
+func (s *shape) path() path { return pathOf(s.queue, s.owner) }
+
+// seatPath is where the seat of an operation is charged.
+func (o *operation) seatPath() path { return pathOf(o.queue, o.seatOwner) }
 
 // agent serves queues.
 type agent struct {
@@ -102,6 +132,15 @@ type project struct {
 	organization *organization // also of a deleted project, while it has pods
 	shapes       map[*shape]struct{}
 	refs         int // pods and seats
+}
+
+// workflow bounds the operations below it, at any depth.
+type workflow struct {
+	limitNode
+	parent   *workflow // also of a deleted workflow, while it has pods or children
+	children map[*workflow]struct{}
+	shapes   map[*shape]struct{} // of its own pods, not of its children's
+	refs     int                 // its own pods and seats
 }
 
 // organization groups projects.
@@ -143,16 +182,36 @@ func unlimited(kind Kind, name string) limitNode {
 
 var noLimits = Limits{Seats: Unlimited}
 
-// move takes all that is used of one node from another and gives it to a third, either of which may
-// be nil: what a queue holds is held of its agent, what a project holds of its organization.
-func (l *Ledger) move(what, from, to *limitNode) {
-	for d, t := range what.used {
-		if from != nil {
+// move hangs a node below another one, or below none: what it holds is held of those above it.
+func (l *Ledger) move(n, to *limitNode) {
+	for d, t := range n.used {
+		for from := n.above; from != nil; from = from.above {
 			l.setUsed(from, dim(d), from.usage(dim(d)).minus(t))
 		}
-		if to != nil {
-			l.setUsed(to, dim(d), to.usage(dim(d)).plus(t))
+		for above := to; above != nil; above = above.above {
+			l.setUsed(above, dim(d), above.usage(dim(d)).plus(t))
 		}
+	}
+	n.above = to
+}
+
+// rehang is move for a node that pods may be charged to at any time, with the shapes on whose path it
+// is. Nothing stays held for pods of those shapes, and none stays at the gate of a node that it leaves.
+func (l *Ledger) rehang(n, to *limitNode, shapes iter.Seq[*shape]) {
+	for _, r := range slices.Clone(l.reservations) {
+		if r.at.has(n) {
+			l.endReservation(r.pod.op.queue)
+		}
+	}
+	moved := slices.Collect(shapes)
+	for _, s := range moved {
+		l.hide(s)
+	}
+	l.move(n, to)
+	for _, s := range moved {
+		s.never = s.neverFits()
+		l.show(s)
+		l.exposeHead(s.queue)
 	}
 }
 

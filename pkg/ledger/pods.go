@@ -4,9 +4,9 @@ import "math"
 
 // pod is one known pod.
 type pod struct {
-	uid      string
-	op       *operation
-	project  *project // nil: none
+	uid string
+	op  *operation
+	owner
 	vec      *vector
 	shape    *shape // while it waits
 	reason   string // while suspended
@@ -43,7 +43,7 @@ type operation struct {
 	askers                              int32 // how many pods ask for that
 	// The other operations of its queue that hold a seat.
 	previousSeated, nextSeated *operation
-	seatProject                *project // whose seat it holds; nil: none or no seat
+	seatOwner                  owner // who is charged for its seat, while it has one
 }
 
 type operationKey struct {
@@ -174,16 +174,15 @@ func (given *Pod) gang() int32 {
 
 func (given *Pod) runtime() int64 { return max(given.Runtime, 0) }
 
-func (p *project) nameOrNone() string {
-	if p == nil {
-		return ""
-	}
-	return p.name
+// is says whether it is the owner of that project and workflow.
+func (o owner) is(project, workflow string) bool {
+	return (o.project == nil && project == "" || o.project != nil && o.project.name == project) &&
+		(o.workflow == nil && workflow == "" || o.workflow != nil && o.workflow.name == workflow)
 }
 
 // matches says whether the pod is charged, or would be, for what is given.
 func (l *Ledger) matches(p *pod, given *Pod) bool {
-	if p.op.queue.name != given.Queue || p.op.name != given.operation() || p.project.nameOrNone() != given.Project {
+	if p.op.queue.name != given.Queue || p.op.name != given.operation() || !p.owner.is(given.Project, given.Workflow) {
 		return false
 	}
 	vec := l.vecs.retain(&l.dims, given.Requests)
@@ -191,19 +190,17 @@ func (l *Ledger) matches(p *pod, given *Pod) bool {
 	return vec == p.vec
 }
 
-// replace forgets a pod and adds it as given. The queue and the project it leaves are kept until it is
-// added: a deleted one that it still names must not lose its agent or organization on the way.
+// replace forgets a pod and adds it as given. What it leaves is kept until it is added: a deleted one
+// that it still names must not lose its agent, organization or parent on the way.
 func (l *Ledger) replace(p *pod, given Pod, s State) {
-	q, project := p.op.queue, p.project
+	q, owner := p.op.queue, p.owner
 	q.refs++
-	if project != nil {
-		project.refs++
-	}
+	owner.retain()
 	l.forget(p)
 	l.add(given, s)
 	q.refs--
 	l.dropQueue(q)
-	l.releaseProject(project)
+	l.releaseOwner(owner)
 }
 
 func (l *Ledger) add(given Pod, s State) {
@@ -218,7 +215,7 @@ func (l *Ledger) add(given Pod, s State) {
 	p := &pod{
 		uid:      given.UID,
 		op:       op,
-		project:  l.retainProject(given.Project),
+		owner:    l.retainOwner(given.Project, given.Workflow),
 		vec:      l.vecs.retain(&l.dims, given.Requests),
 		priority: given.Priority,
 		created:  given.Created,
@@ -252,7 +249,7 @@ func (l *Ledger) forget(p *pod) {
 	l.part(op, p)
 	delete(l.pods, p.uid)
 	l.vecs.release(&l.dims, p.vec)
-	l.releaseProject(p.project)
+	l.releaseOwner(p.owner)
 	if op.waits+op.suspended+op.holders() == 0 {
 		delete(l.operations, op.operationKey)
 	}
@@ -279,17 +276,15 @@ func (l *Ledger) hold(p *pod, s State) {
 	l.setState(p, s)
 	l.chargeVector(p, 1)
 	if !before.seated {
-		l.takeSeat(op, p.project)
+		l.takeSeat(op, p.owner)
 	}
 	l.settle(op, before)
 }
 
-// takeSeat charges the seat of an operation to a project, or to none.
-func (l *Ledger) takeSeat(op *operation, to *project) {
-	op.seatProject = to
-	if to != nil {
-		to.refs++
-	}
+// takeSeat charges the seat of an operation.
+func (l *Ledger) takeSeat(op *operation, to owner) {
+	op.seatOwner = to
+	to.retain()
 	l.chargeSeat(op, 1)
 }
 
@@ -301,8 +296,8 @@ func (l *Ledger) release(p *pod, s State) {
 	l.chargeVector(p, -1)
 	if op.holders() == 0 {
 		l.chargeSeat(op, -1)
-		l.releaseProject(op.seatProject)
-		op.seatProject = nil
+		l.releaseOwner(op.seatOwner)
+		op.seatOwner = owner{}
 		op.rememberAll()
 	}
 	l.settle(op, before)
@@ -312,21 +307,17 @@ func (l *Ledger) chargeVector(p *pod, sign int64) {
 	if len(p.vec.needs) == 0 {
 		return
 	}
-	for _, n := range pathOf(p.op.queue, p.project) {
-		if n != nil {
-			for _, want := range p.vec.needs {
-				l.charge(n, want.dim, sign*want.amount)
-			}
+	for n := range p.path().nodes {
+		for _, want := range p.vec.needs {
+			l.charge(n, want.dim, sign*want.amount)
 		}
 	}
 }
 
 // chargeSeat takes or frees an operation's seat.
 func (l *Ledger) chargeSeat(op *operation, sign int64) {
-	for _, n := range pathOf(op.queue, op.seatProject) {
-		if n != nil {
-			l.charge(n, seats, sign)
-		}
+	for n := range op.seatPath().nodes {
+		l.charge(n, seats, sign)
 	}
 	op.link(sign > 0)
 	l.rekey(op.queue)

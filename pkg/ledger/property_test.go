@@ -25,8 +25,8 @@ func TestMain(m *testing.M) {
 type world struct {
 	ledger *Ledger
 	model  *model
-	// mixed lets the pods of one operation be in different projects. A seat is then charged to the
-	// project of whoever came first, which a restart cannot know.
+	// mixed lets the pods of one operation be in different projects and workflows. A seat is then charged
+	// to those of whoever came first, which a restart cannot know.
 	mixed bool
 	// busy worlds are open from the start and seldom reconfigured, so that many pods of many shapes
 	// wait at the same gates.
@@ -50,6 +50,14 @@ func newWorld(t *rapid.T, mixed bool) *world {
 	}
 	for i := range 3 {
 		w.setProject(fmt.Sprintf("p%d", i), drawName(t, "o", 2), busyLimits(t))
+	}
+	// Four deep, beside one that is on its own.
+	for _, i := range rapid.Permutation([]int{0, 1, 2, 3, 4}).Draw(t, "order") {
+		parent := ""
+		if i > 0 && i < 4 {
+			parent = fmt.Sprintf("w%d", i-1)
+		}
+		w.setWorkflow(fmt.Sprintf("w%d", i), parent, busyLimits(t))
 	}
 	return w
 }
@@ -75,6 +83,11 @@ func (w *world) setAgent(name string, limits Limits) {
 func (w *world) setProject(name, organization string, limits Limits) {
 	w.ledger.SetProject(name, organization, limits)
 	w.model.setProject(name, organization, limits)
+}
+
+func (w *world) setWorkflow(name, parent string, limits Limits) {
+	w.ledger.SetWorkflow(name, parent, limits)
+	w.model.setWorkflow(name, parent, limits)
 }
 
 // seldom wraps an action that busy worlds rarely take.
@@ -109,6 +122,9 @@ func drawName(t *rapid.T, kind string, n int) string {
 	return fmt.Sprintf("%s%d", kind, rapid.IntRange(0, n-1).Draw(t, kind))
 }
 
+// workflows is how many workflows there are to name.
+const workflows = 5
+
 func drawUID(t *rapid.T) string { return drawName(t, "u", 40) }
 
 func (w *world) drawPod(t *rapid.T) Pod {
@@ -122,10 +138,13 @@ func (w *world) drawPod(t *rapid.T) Pod {
 	if rapid.Bool().Draw(t, "has project") {
 		p.Project = drawName(t, "p", min(w.spread, 3))
 	}
+	if rapid.Bool().Draw(t, "has workflow") {
+		p.Workflow = drawName(t, "w", workflows)
+	}
 	if rapid.Bool().Draw(t, "shares its operation") {
 		p.Operation = drawName(t, "op", 3)
 		if !w.mixed {
-			p.Operation += p.Project
+			p.Operation += p.Project + p.Workflow
 		}
 		p.Gang = rapid.SampledFrom([]int{0, 0, 1, 2, 3, 4}).Draw(t, "gang")
 	}
@@ -175,6 +194,13 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		w.setQueue(name, c)
 	}
 	setAgent := func(t *rapid.T) { w.setAgent(drawName(t, "a", 2), drawLimits(t)) }
+	setWorkflow := func(t *rapid.T) {
+		parent := ""
+		if rapid.IntRange(0, 3).Draw(t, "has parent") > 0 {
+			parent = drawName(t, "w", workflows)
+		}
+		w.setWorkflow(drawName(t, "w", workflows), parent, drawLimits(t))
+	}
 	return map[string]func(*rapid.T){
 		"enter":  enter,
 		"enter2": enter,
@@ -280,6 +306,17 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			l.DeleteOrganization(name)
 			delete(m.organizations, name)
 		}),
+		"set workflow":  w.seldom(setWorkflow),
+		"set workflow2": w.seldom(setWorkflow),
+		"limit workflow": func(t *rapid.T) {
+			name := drawName(t, "w", workflows)
+			w.setWorkflow(name, m.parent(name), drawLimits(t))
+		},
+		"delete workflow": w.seldom(func(t *rapid.T) {
+			name := drawName(t, "w", workflows)
+			l.DeleteWorkflow(name)
+			m.deleteWorkflow(name)
+		}),
 		"": w.check,
 	}
 }
@@ -328,6 +365,9 @@ func (w *world) nodes() []modelNode {
 		nodes = append(nodes, modelNode{Queue, fmt.Sprintf("q%d", i)}, modelNode{Agent, fmt.Sprintf("a%d", i)},
 			modelNode{Project, fmt.Sprintf("p%d", i)}, modelNode{Organization, fmt.Sprintf("o%d", i)})
 	}
+	for i := range workflows {
+		nodes = append(nodes, modelNode{Workflow, fmt.Sprintf("w%d", i)})
+	}
 	return nodes
 }
 
@@ -366,6 +406,7 @@ func (w *world) checkExplanations(t *rapid.T) {
 		e, ok := w.ledger.Explain(uid)
 		require.True(t, ok)
 		require.NotEmpty(t, e.Message())
+		require.Equal(t, w.model.around(p.Workflow), e.Workflows, "workflows of %s", uid)
 		if p.state != Waiting {
 			require.Zero(t, e.Position)
 			continue
@@ -452,6 +493,9 @@ func (w *world) rebuild() *Ledger {
 	for name, limits := range w.model.organizations {
 		l.SetOrganization(name, limits)
 	}
+	for name, flow := range w.model.workflows {
+		l.SetWorkflow(name, flow.parent, flow.limits)
+	}
 	for _, p := range w.model.pods {
 		if p.state.Holds() {
 			l.Charge(p.Pod)
@@ -470,6 +514,11 @@ func (w *world) rebuild() *Ledger {
 	for name, p := range w.model.projects {
 		if !p.exists {
 			l.DeleteProject(name)
+		}
+	}
+	for name, flow := range w.model.workflows {
+		if !flow.exists {
+			l.DeleteWorkflow(name)
 		}
 	}
 	return l

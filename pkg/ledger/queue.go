@@ -1,5 +1,7 @@
 package ledger
 
+import "maps"
+
 // queue is a line of pods. It outlives its configuration while pods name it.
 type queue struct {
 	limitNode
@@ -152,11 +154,8 @@ func sameConfig(a, b QueueConfig) bool {
 }
 
 func (l *Ledger) changeAgent(q *queue, to *agent) {
-	from := q.agent
-	if from == nil {
-		l.move(&q.limitNode, nil, &to.limitNode)
-	} else {
-		l.move(&q.limitNode, &from.limitNode, &to.limitNode)
+	l.move(&q.limitNode, &to.limitNode)
+	if from := q.agent; from != nil {
 		delete(from.queues, q)
 		l.noteAgent(from)
 		l.dropAgent(from)
@@ -196,7 +195,7 @@ func (l *Ledger) SetAgent(name string, limits Limits) {
 		if appeared {
 			l.reopen(q)
 		} else {
-			l.rejudge(q.shapes)
+			l.rejudge(maps.Keys(q.shapes))
 		}
 	}
 }

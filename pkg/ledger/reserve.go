@@ -26,7 +26,7 @@ type mark struct {
 }
 
 // Reserve holds room for a waiting pod until it is admitted, stops waiting, asks for something else,
-// its queue or organization is changed, or Unreserve. It says whether room is held now: a queue has
+// its queue is changed, its organization or a parent of its workflow is another, or Unreserve. It says whether room is held now: a queue has
 // one reservation at most, and only for a pod that competes for room. Pods that run no longer than within
 // may use the room meanwhile; it is to be called again as that gets less. Of 0 or less none may.
 func (l *Ledger) Reserve(uid string, within int64) bool {
@@ -45,7 +45,7 @@ func (l *Ledger) Reserve(uid string, within int64) bool {
 	if q.config.Strategy == StrictFIFO && !p.shape.begins(p) {
 		return false
 	}
-	r := &reservation{pod: p, level: q.config.Level, at: pathOf(q, p.project), within: within}
+	r := &reservation{pod: p, level: q.config.Level, at: p.path(), within: within}
 	if s := p.shape; s.gang != nil {
 		l.hide(s)
 		q.reserved = r
@@ -57,10 +57,8 @@ func (l *Ledger) Reserve(uid string, within int64) bool {
 		l.joinShape(p)
 	}
 	l.reservations = hold(l.reservations, r)
-	for _, n := range r.at {
-		if n != nil {
-			n.holds = hold(n.holds, r)
-		}
+	for n := range r.at.nodes {
+		n.holds = hold(n.holds, r)
 	}
 	l.mark(r)
 	return true
@@ -102,10 +100,8 @@ func (l *Ledger) unreserve(q *queue) {
 	r := q.reserved
 	q.reserved = nil
 	l.reservations = slices.DeleteFunc(l.reservations, func(o *reservation) bool { return o == r })
-	for _, n := range r.at {
-		if n != nil {
-			n.holds = slices.DeleteFunc(n.holds, func(o *reservation) bool { return o == r })
-		}
+	for n := range r.at.nodes {
+		n.holds = slices.DeleteFunc(n.holds, func(o *reservation) bool { return o == r })
 	}
 	l.relax(r, everyShape)
 }
@@ -152,10 +148,7 @@ func (l *Ledger) mark(r *reservation) {
 	if s == nil || s.park == nil {
 		return
 	}
-	for _, n := range r.at {
-		if n == nil {
-			continue
-		}
+	for n := range r.at.nodes {
 		if !s.seated && n.freeSeats(s.queue) < plus(1, n.held(seats, s)) {
 			r.add(mark{n, seats})
 		}
@@ -255,10 +248,7 @@ func (l *Ledger) retire(s *shape) {
 // heldFor is the pods that room is held for which a shape needs, those with the first claim first.
 func heldFor(s *shape) []string {
 	var uids []string
-	for _, n := range pathOf(s.queue, s.project) {
-		if n == nil {
-			continue
-		}
+	for n := range s.path().nodes {
 		for r := range n.holders(s) {
 			for want := range s.wants {
 				if r.need(n, want.dim) > 0 && !slices.Contains(uids, r.pod.uid) {
@@ -364,7 +354,7 @@ func (l *Ledger) chargedTo(n *limitNode) func(yield func(*pod) bool) {
 			}
 			for op := q.seated; op != nil; op = op.nextSeated {
 				for p := op.members; p != nil; p = p.following {
-					if p.state.Holds() && slices.Contains(pathSlice(q, p.project), n) && !yield(p) {
+					if p.state.Holds() && p.path().has(n) && !yield(p) {
 						return
 					}
 				}

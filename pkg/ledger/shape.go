@@ -1,6 +1,8 @@
 package ledger
 
-// shape is the waiting pods of one queue that need the same: same project, same vector, and a seat
+import "iter"
+
+// shape is the waiting pods of one queue that need the same: same owner, same vector, and a seat
 // or none because their operation has one. What refuses one of them refuses all of them.
 type shape struct {
 	shapeKey
@@ -14,14 +16,14 @@ type shape struct {
 	place   node[*shape] // in the queue's line
 }
 
-// shapeKey is what makes pods be of one shape. A gang that forms has one for each project it is in,
-// whatever its pods ask for.
+// shapeKey is what makes pods be of one shape. A gang that forms has one for each owner it has, whatever
+// its pods ask for.
 type shapeKey struct {
-	queue   *queue
-	project *project
-	vec     *vector // nil: of a gang
-	seated  bool
-	gang    *operation
+	queue *queue
+	owner
+	vec    *vector // nil: of a gang
+	seated bool
+	gang   *operation
 
 	runtime int64 // at most so long do its pods hold room; 0: nobody says
 	only    *pod  // that room is reserved for
@@ -29,7 +31,7 @@ type shapeKey struct {
 
 func keyOf(p *pod) shapeKey {
 	at := p.op.standing()
-	key := shapeKey{queue: p.op.queue, project: p.project, vec: p.vec, seated: at.seated}
+	key := shapeKey{queue: p.op.queue, owner: p.owner, vec: p.vec, seated: at.seated}
 	if at.missing > 0 {
 		key.vec, key.gang = nil, p.op
 		return key
@@ -54,10 +56,7 @@ func (s *shape) neverFits() bool {
 	if s.partial {
 		return false // what it will need is not known
 	}
-	for _, n := range pathOf(s.queue, s.project) {
-		if n == nil {
-			continue
-		}
+	for n := range s.path().nodes {
 		if !s.seated && n.bound(seats) == 0 {
 			return true
 		}
@@ -72,10 +71,7 @@ func (s *shape) neverFits() bool {
 
 // refusal is the first gate on the path that has no room for what the shape needs at once, or nil.
 func (l *Ledger) refusal(s *shape) *gate {
-	for _, n := range pathOf(s.queue, s.project) {
-		if n == nil {
-			continue
-		}
+	for n := range s.path().nodes {
 		if n.limits.Closed != "" {
 			return l.gateOf(n, closing)
 		}
@@ -175,6 +171,9 @@ func (l *Ledger) newShape(key shapeKey) *shape {
 	if key.project != nil {
 		key.project.shapes[s] = struct{}{}
 	}
+	if key.workflow != nil {
+		key.workflow.shapes[s] = struct{}{}
+	}
 	return s
 }
 
@@ -188,6 +187,9 @@ func (l *Ledger) dropShape(s *shape) {
 	delete(s.queue.shapes, s)
 	if s.project != nil {
 		delete(s.project.shapes, s)
+	}
+	if s.workflow != nil {
+		delete(s.workflow.shapes, s)
 	}
 	l.vecs.release(&l.dims, s.ask)
 }
@@ -262,7 +264,7 @@ func (l *Ledger) exposeHead(q *queue) {
 }
 
 // rejudge looks again at what can never fit after a limit on the path of these shapes changed.
-func (l *Ledger) rejudge(shapes map[*shape]struct{}) {
+func (l *Ledger) rejudge(shapes iter.Seq[*shape]) {
 	for s := range shapes {
 		if never := s.neverFits(); never != s.never {
 			l.hide(s)

@@ -178,6 +178,10 @@ func (l *Ledger) nodeNamed(kind Kind, name string) *limitNode {
 		if o := l.organizations[name]; o != nil {
 			return &o.limitNode
 		}
+	case Workflow:
+		if w := l.workflows[name]; w != nil {
+			return &w.limitNode
+		}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func TestStatsCountOperations(t *testing.T) {
 	assert.False(t, ok)
 	_, ok = f.AgentStats("nothing")
 	assert.False(t, ok)
-	for _, kind := range []Kind{Queue, Agent, Project, Organization} {
+	for _, kind := range []Kind{Queue, Agent, Project, Organization, Workflow} {
 		_, _, ok = f.NodeUsage(kind, "nothing")
 		assert.False(t, ok, "%s", kind)
 	}

@@ -1,6 +1,6 @@
 package ledger
 
-import "slices"
+import "maps"
 
 func (l *Ledger) projectNamed(name string) *project {
 	p := l.projects[name]
@@ -20,20 +20,37 @@ func (l *Ledger) dropProject(p *project) {
 	l.setOrganization(p, nil)
 }
 
-// retainProject is the project of that name, or nil for none, with one more reason to keep it.
-func (l *Ledger) retainProject(name string) *project {
-	if name == "" {
-		return nil
+// retainOwner is the owner of those names, of which either may be empty, with one more reason to keep
+// it.
+func (l *Ledger) retainOwner(project, workflow string) owner {
+	o := owner{}
+	if project != "" {
+		o.project = l.projectNamed(project)
 	}
-	p := l.projectNamed(name)
-	p.refs++
-	return p
+	if workflow != "" {
+		o.workflow = l.workflowNamed(workflow)
+	}
+	o.retain()
+	return o
 }
 
-func (l *Ledger) releaseProject(p *project) {
-	if p != nil {
-		p.refs--
-		l.dropProject(p)
+func (o owner) retain() {
+	if o.project != nil {
+		o.project.refs++
+	}
+	if o.workflow != nil {
+		o.workflow.refs++
+	}
+}
+
+func (l *Ledger) releaseOwner(o owner) {
+	if o.project != nil {
+		o.project.refs--
+		l.dropProject(o.project)
+	}
+	if o.workflow != nil {
+		o.workflow.refs--
+		l.dropWorkflow(o.workflow)
 	}
 }
 
@@ -63,7 +80,7 @@ func (l *Ledger) SetProject(name, organization string, limits Limits) {
 		l.setOrganization(p, l.organizationNamed(organization))
 	}
 	if changed {
-		l.rejudge(p.shapes)
+		l.rejudge(maps.Keys(p.shapes))
 	}
 }
 
@@ -75,7 +92,7 @@ func (l *Ledger) DeleteProject(name string) {
 	}
 	p.exists = false
 	l.setLimits(&p.limitNode, noLimits)
-	l.rejudge(p.shapes)
+	l.rejudge(maps.Keys(p.shapes))
 	l.dropProject(p)
 }
 
@@ -84,31 +101,16 @@ func (l *Ledger) setOrganization(p *project, to *organization) {
 	if from == to {
 		return
 	}
-	for _, r := range slices.Clone(l.reservations) {
-		if r.pod.project == p {
-			l.endReservation(r.pod.op.queue)
-		}
-	}
-	// Shapes must not stay at the gates of the organization they leave.
-	for s := range p.shapes {
-		l.hide(s)
-	}
-	p.organization = to
-	var source, target *limitNode
+	var target *limitNode
 	if from != nil {
-		source = &from.limitNode
 		delete(from.projects, p)
 	}
 	if to != nil {
 		target = &to.limitNode
 		to.projects[p] = struct{}{}
 	}
-	l.move(&p.limitNode, source, target)
-	for s := range p.shapes {
-		s.never = s.neverFits()
-		l.show(s)
-		l.exposeHead(s.queue)
-	}
+	p.organization = to
+	l.rehang(&p.limitNode, target, maps.Keys(p.shapes))
 	if from != nil {
 		l.dropOrganization(from)
 	}
@@ -120,7 +122,7 @@ func (l *Ledger) SetOrganization(name string, limits Limits) {
 	o.exists = true
 	if l.setLimits(&o.limitNode, limits) {
 		for p := range o.projects {
-			l.rejudge(p.shapes)
+			l.rejudge(maps.Keys(p.shapes))
 		}
 	}
 }
@@ -134,7 +136,7 @@ func (l *Ledger) DeleteOrganization(name string) {
 	o.exists = false
 	l.setLimits(&o.limitNode, noLimits)
 	for p := range o.projects {
-		l.rejudge(p.shapes)
+		l.rejudge(maps.Keys(p.shapes))
 	}
 	l.dropOrganization(o)
 }

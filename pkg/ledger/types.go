@@ -17,6 +17,7 @@ const (
 	Agent
 	Project
 	Organization
+	Workflow
 )
 
 // Limits bounds a node. Seats is Unlimited or the number of operations that may hold a seat.
@@ -69,6 +70,7 @@ type Pod struct {
 	Operation string // pods of one operation in one queue share a seat
 	Queue     string
 	Project   string // empty: no project, no organization
+	Workflow  string // the innermost one; empty: none
 	Priority  int64  // inside the queue: larger goes first
 	Created   int64  // then earlier goes first; then the smaller UID
 	Requests  map[string]int64
@@ -105,7 +107,7 @@ func (s State) Holds() bool { return s == Admitted || s == Running }
 
 // String names the kind as sentences do.
 func (k Kind) String() string {
-	return [...]string{"queue", "agent", "project", "organization"}[k]
+	return [...]string{"queue", "agent", "project", "organization", "workflow"}[k]
 }
 
 // Admission is one decision of Admit, with what an immutable rank is made of.

@@ -18,8 +18,8 @@ func (s shortage) lacks() bool { return s.lack > 0 }
 // lacks is what the limits on the path of a shape lack of what it needs at once.
 func lacks(s *shape) []shortage {
 	var short []shortage
-	for _, n := range pathOf(s.queue, s.project) {
-		if n == nil || n.bounds == nil {
+	for n := range s.path().nodes {
+		if n.bounds == nil {
 			continue
 		}
 		for want := range s.wants {
@@ -78,14 +78,14 @@ func (l *Ledger) Victims(uid string) []string {
 // shortages is what the limits that a pod's queue shares lack for it, beside what others leave and
 // those before it take. It is not ok where more than that refuses it.
 func (t *plan) shortages(p *pod) (short []shortage, ok bool) {
-	for _, n := range pathOf(p.op.queue, p.project) {
-		if n != nil && n.limits.Closed != "" {
+	for n := range p.path().nodes {
+		if n.limits.Closed != "" {
 			return nil, false
 		}
 	}
 	s := p.shape
-	for _, n := range pathOf(s.queue, s.project) {
-		if n == nil || n.bounds == nil {
+	for n := range s.path().nodes {
+		if n.bounds == nil {
 			continue
 		}
 		for want := range s.wants {
@@ -106,7 +106,7 @@ func (t *plan) shortages(p *pod) (short []shortage, ok bool) {
 				continue
 			}
 			beyond := n.taken(want.dim) == math.MaxInt64 || free < 0 && amount > math.MaxInt64+free
-			if n.kind == Queue || beyond {
+			if n.kind == Queue || n.kind == Workflow || beyond {
 				return nil, false
 			}
 			short = append(short, shortage{node: n, dim: want.dim, lack: amount - free})
@@ -197,14 +197,14 @@ func (t *plan) relieve(o *operation, short []shortage, sign int64) {
 // chargedAt is how much of a dimension of a node an operation holds, beside pods that leave.
 func (t *plan) chargedAt(o *operation, n *limitNode, d dim) int64 {
 	if d == seats {
-		if !t.going[o] && slices.Contains(pathSlice(o.queue, o.seatProject), n) {
+		if !t.going[o] && o.seatPath().has(n) {
 			return 1
 		}
 		return 0
 	}
 	sum := int64(0)
 	for p := o.members; p != nil; p = p.following {
-		if p.state.Holds() && !t.leaving[p] && slices.Contains(pathSlice(o.queue, p.project), n) {
+		if p.state.Holds() && !t.leaving[p] && p.path().has(n) {
 			sum = plus(sum, p.vec.of(d))
 		}
 	}

@@ -102,10 +102,7 @@ func (l *Ledger) newPlan(leaving []string, spared func(uid string) bool) *plan {
 // free notes that a pod leaves.
 func (t *plan) free(p *pod) {
 	t.leaving[p] = true
-	for _, n := range pathOf(p.op.queue, p.project) {
-		if n == nil {
-			continue
-		}
+	for n := range p.path().nodes {
 		for _, want := range p.vec.needs {
 			at := mark{n, want.dim}
 			t.freed[at] = plus(t.freed[at], want.amount)
@@ -118,8 +115,8 @@ func (t *plan) unseat(op *operation) {
 	spare := t.spare(op.queue)
 	t.going[op] = true
 	t.gone[op.queue]++
-	for _, n := range pathOf(op.queue, op.seatProject) {
-		if n != nil && (n.kind != Agent || spare > 0) {
+	for n := range op.seatPath().nodes {
+		if n.kind != Agent || spare > 0 {
 			t.freed[mark{n, seats}]++
 		}
 	}
@@ -193,10 +190,7 @@ func (t *plan) takeover(p *pod, first bool) (victims [][]string, ok bool) {
 func (t *plan) claim(p *pod) {
 	s := p.shape
 	r := s.reservation()
-	for _, n := range pathOf(s.queue, s.project) {
-		if n == nil {
-			continue
-		}
+	for n := range s.path().nodes {
 		for want := range s.wants {
 			if want.dim == seats && t.seated[p.op] {
 				continue
@@ -218,7 +212,7 @@ func (t *plan) claim(p *pod) {
 func (t *plan) rivals(p *pod, lacking []shortage, ops []*operation, first bool) bool {
 	var opened []mark
 	add := func(n *limitNode, d dim) {
-		if n != nil && !slices.Contains(opened, mark{n, d}) {
+		if !slices.Contains(opened, mark{n, d}) {
 			opened = append(opened, mark{n, d})
 		}
 	}
@@ -226,11 +220,11 @@ func (t *plan) rivals(p *pod, lacking []shortage, ops []*operation, first bool) 
 		add(at.node, at.dim)
 	}
 	for _, op := range ops {
-		for _, n := range pathOf(op.queue, op.seatProject) {
+		for n := range op.seatPath().nodes {
 			add(n, seats)
 		}
 		for m := op.members; m != nil; m = m.following {
-			for _, n := range pathOf(op.queue, m.project) {
+			for n := range m.path().nodes {
 				for _, want := range m.vec.needs {
 					add(n, want.dim)
 				}
@@ -266,9 +260,9 @@ func (t *plan) rivals(p *pod, lacking []shortage, ops []*operation, first bool) 
 
 // takes says whether a shape needs anything of what is lacking to another.
 func (s *shape) takes(lacking []shortage) bool {
-	at := pathSlice(s.queue, s.project)
+	at := s.path()
 	for _, lack := range lacking {
-		if !slices.Contains(at, lack.node) {
+		if !at.has(lack.node) {
 			continue
 		}
 		for want := range s.wants {

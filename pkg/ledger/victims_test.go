@@ -134,7 +134,7 @@ func (m *model) without(ops map[modelOperation]bool) *model {
 	left := *m
 	left.pods, left.seats = maps.Clone(m.pods), maps.Clone(m.seats)
 	maps.DeleteFunc(left.pods, func(_ string, p *modelPod) bool { return ops[p.op()] })
-	maps.DeleteFunc(left.seats, func(op modelOperation, _ string) bool { return ops[op] })
+	maps.DeleteFunc(left.seats, func(op modelOperation, _ modelOwner) bool { return ops[op] })
 	return &left
 }
 
@@ -153,6 +153,9 @@ func (w *world) victims(t *rapid.T) {
 	}
 	if victims != nil {
 		require.False(t, m.fits(p))
+		for _, n := range m.ownLimits(p) {
+			require.Empty(t, m.lacking(p, n), "%s %s is not for others to make room in", n.kind, n.name)
+		}
 		require.True(t, m.without(ops).fits(p), "evicting %v is not enough for %s", victims, uid)
 		for op := range ops {
 			fewer := maps.Clone(ops)
@@ -174,10 +177,17 @@ func (w *world) victims(t *rapid.T) {
 		ops[op] = q != nil && q.exists && q.Level < m.queues[p.Queue].Level && !slices.ContainsFunc(slices.Collect(maps.Values(m.pods)),
 			func(v *modelPod) bool { return v.op() == op && v.state.Holds() && v.Unpreemptible })
 	}
-	// The room of the queue itself is not for others to give.
-	if len(m.lacking(p, modelNode{Queue, p.Queue})) == 0 {
-		require.False(t, m.without(ops).fits(p), "evicting would do for %s", uid)
+	for _, n := range m.ownLimits(p) {
+		if len(m.lacking(p, n)) > 0 {
+			return
+		}
 	}
+	require.False(t, m.without(ops).fits(p), "evicting would do for %s", uid)
+}
+
+// ownLimits is the limits on a pod's path that nobody is evicted for.
+func (m *model) ownLimits(p *modelPod) []modelNode {
+	return slices.DeleteFunc(m.pathOf(p), func(n modelNode) bool { return n.kind != Queue && n.kind != Workflow })
 }
 
 // takeovers plans, does what was planned as its owner does, and checks that whom it was planned for has

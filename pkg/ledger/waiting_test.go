@@ -81,7 +81,9 @@ func TestHolders(t *testing.T) {
 	l.Charge(Pod{UID: "a2", Operation: "a", Queue: "q", Project: "vision", Requests: cpu})
 	l.Enter(Pod{UID: "a3", Operation: "a", Queue: "q", Project: "vision", Requests: map[string]int64{"cpu": 100}})
 	l.Charge(Pod{UID: "b", Queue: "q"})
-	l.Charge(Pod{UID: "c", Queue: "r", Project: "vision", Requests: cpu})
+	l.SetWorkflow("step", "run", Limits{Seats: Unlimited})
+	l.SetWorkflow("run", "", Limits{Seats: 2})
+	l.Charge(Pod{UID: "c", Queue: "r", Project: "vision", Workflow: "step", Requests: cpu})
 	for _, c := range []struct {
 		check Check
 		want  []Holder
@@ -90,6 +92,7 @@ func TestHolders(t *testing.T) {
 		{Check{Kind: Agent, Name: "default"}, []Holder{{1, []string{"a1", "a2"}, true}, {1, []string{"b"}, false}, {1, []string{"c"}, false}}},
 		{Check{Kind: Project, Name: "vision"}, []Holder{{1, []string{"a1", "a2"}, true}, {1, []string{"c"}, false}}},
 		{Check{Kind: Organization, Name: "lab", Resource: "cpu"}, []Holder{{4, []string{"a1", "a2"}, true}, {2, []string{"c"}, false}}},
+		{Check{Kind: Workflow, Name: "run"}, []Holder{{1, []string{"c"}, false}}},
 		{Check{Kind: Queue, Name: "q", Resource: "nvidia.com/gpu"}, nil},
 		{Check{Kind: Queue, Name: "unknown"}, nil},
 	} {
@@ -134,7 +137,16 @@ func TestAhead(t *testing.T) {
 	require.False(t, ok, "not in line")
 	_, ok = l.Ahead("last", Check{Kind: Agent, Name: "default"}, 10)
 	require.True(t, ok)
-	l.Enter(Pod{UID: "other", Queue: "r", Requests: cpu(1)})
+	l.SetWorkflow("step", "run", Limits{Seats: 1})
+	l.Enter(Pod{UID: "in run", Queue: "q", Workflow: "run", Created: 4})
+	l.Enter(Pod{UID: "in step", Queue: "q", Workflow: "step", Created: 5})
+	run := Check{Kind: Workflow, Name: "run"}
+	ahead, ok = l.Ahead("in step", run, 10)
+	require.True(t, ok)
+	require.Equal(t, []Ask{{1, []string{"in run"}}}, ahead, "others do not take what a workflow limits")
+	l.Enter(Pod{UID: "other", Queue: "r", Workflow: "step", Requests: cpu(1)})
+	_, ok = l.Ahead("in run", run, 10)
+	require.False(t, ok, "another queue competes within the workflow")
 	_, ok = l.Ahead("last", Check{Kind: Agent, Name: "default"}, 10)
 	require.False(t, ok, "another queue competes")
 }

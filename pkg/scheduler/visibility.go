@@ -398,8 +398,8 @@ func check(c *ledger.Check) api.Check {
 }
 
 func limitReference(c *ledger.Check) api.LimitReference {
-	kind := [...]string{ledger.Queue: "Queue", ledger.Agent: "Agent", ledger.Project: "Project", ledger.Organization: "Organization"}[c.Kind]
-	return api.LimitReference{Kind: kind, Name: c.Name, Resource: c.Resource}
+	kind := [...]string{ledger.Queue: "Queue", ledger.Agent: "Agent", ledger.Project: "Project", ledger.Organization: "Organization", ledger.Workflow: "Workflow"}[c.Kind]
+	return api.LimitReference{Kind: kind, Name: c.DisplayName(), Resource: c.Resource}
 }
 
 // quantity is an amount as the API writes it; no resource is seats.

@@ -198,7 +198,7 @@ func (v *view) ends() bool {
 }
 
 func limitName(c *ledger.Check) string {
-	name := fmt.Sprintf("%s %s", c.Kind, c.Name)
+	name := fmt.Sprintf("%s %s", c.Kind, c.DisplayName())
 	if c.Resource != "" {
 		name = c.Resource + " of " + name
 	}

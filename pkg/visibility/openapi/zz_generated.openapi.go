@@ -98,7 +98,7 @@ func schema_pkg_apis_visibility_v1alpha1_Check(ref common.ReferenceCallback) com
 				Properties: map[string]spec.Schema{
 					"kind": {
 						SchemaProps: spec.SchemaProps{
-							Description: "kind is Queue, Agent, Project or Organization.",
+							Description: "kind is Queue, Agent, Project, Organization or Workflow.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -574,7 +574,7 @@ func schema_pkg_apis_visibility_v1alpha1_LimitReference(ref common.ReferenceCall
 				Properties: map[string]spec.Schema{
 					"kind": {
 						SchemaProps: spec.SchemaProps{
-							Description: "kind is Queue, Agent, Project or Organization.",
+							Description: "kind is Queue, Agent, Project, Organization or Workflow.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",

@@ -151,7 +151,7 @@ type PodCounts struct {
 
 // LimitReference names a limit.
 type LimitReference struct {
-	// kind is Queue, Agent, Project or Organization.
+	// kind is Queue, Agent, Project, Organization or Workflow.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	// resource that is limited. Unset: operations.
