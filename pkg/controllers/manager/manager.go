@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"maps"
 	"net/http"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/controllers/operation"
 	"github.com/queueyard/queueyard/pkg/controllers/queue"
 	"github.com/queueyard/queueyard/pkg/controllers/tenant"
+	"github.com/queueyard/queueyard/pkg/controllers/workflow"
 	"github.com/queueyard/queueyard/pkg/webhook"
 	"github.com/queueyard/queueyard/pkg/webhook/certificate"
 )
@@ -71,6 +73,7 @@ func newManager(config *rest.Config, o *Options, secret types.NamespacedName, ro
 		return nil, err
 	}
 	cached := operation.CachedObjects()
+	maps.Copy(cached, workflow.CachedObjects())
 	// No other secret is any business of this process.
 	cached[&corev1.Secret{}] = cache.ByObject{
 		Namespaces: map[string]cache.Config{secret.Namespace: {}},
@@ -105,6 +108,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *Options, rotation *certific
 	return errors.Join(
 		queue.Setup(mgr),
 		operation.Setup(mgr, o.DefaultQueue),
+		workflow.Setup(mgr),
 		tenant.SetupProjects(mgr),
 		tenant.SetupOrganizations(mgr),
 		mgr.AddHealthzCheck("ping", healthz.Ping),

@@ -150,6 +150,9 @@ func (p *Plan) Total() int64 {
 	return p.Search.Total()
 }
 
+// Generation of the workflow that it is the plan of.
+func (p *Plan) Generation() int64 { return p.workflow.Generation }
+
 // Uses are the steps whose results a node needs, and what of them.
 func (p *Plan) Uses(node int) map[string]expression.OperationUse { return p.body.steps[node].uses }
 
