@@ -2,10 +2,8 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"reflect"
 	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -82,14 +80,14 @@ func (h *operationHandler) create(ctx context.Context, req admission.Request, op
 }
 
 func (h *operationHandler) update(ctx context.Context, req admission.Request, before, after *v1alpha1.Operation) admission.Response {
-	if field := runChanged(req.OldObject.Raw, req.Object.Raw); field != "" {
+	if field := changedField(req.OldObject.Raw, req.Object.Raw, "component", "template", "params", "environment"); field != "" {
 		return invalidObject(fmt.Errorf(
 			"spec.%s of operation %q may not change: what it runs was fixed when it was created; make a new operation, or raise spec.restarts to run this one again", field, after.Name))
 	}
-	if err := checkRestarts(before, after); err != nil {
+	if err := checkRestarts("operation", before.Spec.Restarts, after.Spec.Restarts, after.Spec.DesiredState); err != nil {
 		return invalidObject(err)
 	}
-	p, response := approve(req.UserInfo.Username, before, after)
+	p, response := approve(req.UserInfo.Username, "operation", before, after, before.Spec.Approved, after.Spec.Approved)
 	if response != nil {
 		return *response
 	}
@@ -127,16 +125,21 @@ func (h *operationHandler) component(ctx context.Context, op *v1alpha1.Operation
 		response := admission.Errored(http.StatusInternalServerError, fmt.Errorf("component %q could not be read: %w", op.Spec.Component, err))
 		return nil, &response
 	}
+	names := h.componentNames(ctx, op.Namespace)
+	response := invalidObject(fmt.Errorf("spec.component: component %q does not exist in namespace %q%s: create it first, or name another (kubectl get components -n %s lists those that exist)",
+		op.Spec.Component, op.Namespace, suggest.DidYouMean(op.Spec.Component, names), op.Namespace))
+	return nil, &response
+}
+
+// componentNames are those that there are, for one that was misspelt.
+func (h *operationHandler) componentNames(ctx context.Context, namespace string) (names []string) {
 	components := &v1alpha1.ComponentList{}
-	var names []string
-	if h.client.List(ctx, components, client.InNamespace(op.Namespace), client.UnsafeDisableDeepCopy) == nil {
+	if h.client.List(ctx, components, client.InNamespace(namespace), client.UnsafeDisableDeepCopy) == nil {
 		for i := range components.Items {
 			names = append(names, components.Items[i].Name)
 		}
 	}
-	response := invalidObject(fmt.Errorf("spec.component: component %q does not exist in namespace %q%s: create it first, or name another (kubectl get components -n %s lists those that exist)",
-		op.Spec.Component, op.Namespace, suggest.DidYouMean(op.Spec.Component, names), op.Namespace))
-	return nil, &response
+	return names
 }
 
 func (h *operationHandler) assign(ctx context.Context, op *v1alpha1.Operation, component *v1alpha1.Component, enters func(string) bool) (tenancy.Assignment, error) {
@@ -204,59 +207,6 @@ func extraOf(user authenticationv1.UserInfo) map[string]authorizationv1.ExtraVal
 		extra[key] = authorizationv1.ExtraValue(value)
 	}
 	return extra
-}
-
-// runChanged is the field of what an operation runs that an update changes; empty: none.
-func runChanged(before, after []byte) string {
-	var was, is struct {
-		Spec map[string]any `json:"spec"`
-	}
-	if json.Unmarshal(before, &was) != nil || json.Unmarshal(after, &is) != nil {
-		return ""
-	}
-	for _, field := range []string{"component", "template", "params"} {
-		if !reflect.DeepEqual(was.Spec[field], is.Spec[field]) {
-			return field
-		}
-	}
-	return ""
-}
-
-func checkRestarts(before, after *v1alpha1.Operation) error {
-	was, is := before.Spec.Restarts, after.Spec.Restarts
-	switch {
-	case is < was:
-		return fmt.Errorf("spec.restarts may only grow, and would go from %d to %d: write %d to run the operation again", was, is, was+1)
-	case is > was && after.Spec.DesiredState == v1alpha1.Stopped:
-		return fmt.Errorf("spec.restarts grows while spec.desiredState is %s: set spec.desiredState to %s, too", v1alpha1.Stopped, v1alpha1.Run)
-	}
-	return nil
-}
-
-// approve writes down who let a held operation go. Nobody else writes that, and nothing takes it back.
-func approve(user string, before, after *v1alpha1.Operation) (patch, *admission.Response) {
-	held := func(op *v1alpha1.Operation) bool { return op.Spec.Approved != nil && !*op.Spec.Approved }
-	if held(after) && !held(before) {
-		response := invalidObject(fmt.Errorf("spec.approved may not become false: operation %q is approved and may be on its way; set spec.desiredState to %s to stop it", after.Name, v1alpha1.Stopped))
-		return nil, &response
-	}
-	wanted, given := before.Annotations[v1alpha1.ApprovedByAnnotation], after.Annotations[v1alpha1.ApprovedByAnnotation]
-	if held(before) && !held(after) {
-		wanted = user
-	} else if given != "" && given != wanted {
-		response := deny(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf(
-			"annotation %s is written when somebody sets spec.approved to true, and by nobody: leave it as it is", v1alpha1.ApprovedByAnnotation))
-		return nil, &response
-	}
-	var p patch
-	switch {
-	case wanted == given:
-	case len(after.Annotations) == 0:
-		p.add("/metadata/annotations", map[string]string{v1alpha1.ApprovedByAnnotation: wanted})
-	default:
-		p.add("/metadata/annotations/"+strings.ReplaceAll(v1alpha1.ApprovedByAnnotation, "/", "~1"), wanted)
-	}
-	return p, nil
 }
 
 // stampQueue fills in what an operation leaves open.

@@ -21,6 +21,7 @@ const (
 	objectsPath    = "/objects"
 	operationsPath = "/operations"
 	componentsPath = "/components"
+	workflowsPath  = "/workflows"
 )
 
 // Register serves all admission handlers. Cached answers from informers, live from the API server.
@@ -28,12 +29,14 @@ func Register(server webhook.Server, cached client.Client, live client.Reader, d
 	decoder := admission.NewDecoder(cached.Scheme())
 	assigner := newAssigner(cached, live, defaultQueue)
 	marker := &marker{cached: cached, live: live}
+	operations := &operationHandler{decoder: decoder, assigner: assigner, client: cached, live: live}
 	for path, handler := range map[string]admission.Handler{
 		podsPath:       &podHandler{decoder: decoder, assigner: assigner, marker: marker},
 		jobsPath:       &jobHandler{decoder: decoder, assigner: assigner, marker: marker},
 		bindingsPath:   &bindingHandler{decoder: decoder, live: live},
 		objectsPath:    &objectHandler{decoder: decoder},
-		operationsPath: &operationHandler{decoder: decoder, assigner: assigner, client: cached, live: live},
+		operationsPath: operations,
+		workflowsPath:  &workflowHandler{decoder: decoder, operations: operations},
 		componentsPath: &componentHandler{decoder: decoder, live: live},
 	} {
 		server.Register(path, &admission.Webhook{Handler: handler})

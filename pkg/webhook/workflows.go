@@ -1,0 +1,203 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/workflow/plan"
+)
+
+// workflowHandler accepts workflows of which all that can be known before they run is right.
+type workflowHandler struct {
+	decoder admission.Decoder
+	// operations answers for what the workflow's operations will be.
+	operations *operationHandler
+}
+
+// Handle implements admission.Handler.
+func (h *workflowHandler) Handle(ctx context.Context, req admission.Request) admission.Response {
+	w := &v1alpha1.Workflow{}
+	if err := h.decoder.Decode(req, w); err != nil {
+		return malformed(err)
+	}
+	w.Namespace = req.Namespace
+	if err := checkDurations(&w.Spec); err != nil {
+		return invalidObject(err)
+	}
+	if req.Operation == admissionv1.Create {
+		return h.create(ctx, req, w)
+	}
+	before := &v1alpha1.Workflow{}
+	if err := h.decoder.DecodeRaw(req.OldObject, before); err != nil {
+		return malformed(err)
+	}
+	return h.update(ctx, req, before, w)
+}
+
+func (h *workflowHandler) create(ctx context.Context, req admission.Request, w *v1alpha1.Workflow) admission.Response {
+	if req.UserInfo.Username == controllerUser {
+		return admission.Allowed("") // a part of one that was checked
+	}
+	if _, given := w.Annotations[v1alpha1.ApprovedByAnnotation]; given {
+		return deny(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf(
+			"annotation %s is written when somebody sets spec.approved to true: leave it out", v1alpha1.ApprovedByAnnotation))
+	}
+	components := &components{handler: h.operations, namespace: w.Namespace, read: map[string]*v1alpha1.Component{}}
+	_, err := plan.Check(w, func(name string) (*v1alpha1.Component, []string, error) { return components.find(ctx, name) })
+	var unread plan.ErrUnread
+	if errors.As(err, &unread) {
+		return admission.Errored(http.StatusInternalServerError, err)
+	}
+	if err != nil {
+		return invalidObject(err)
+	}
+	for _, run := range h.runs(w, components) {
+		if response := h.mayRun(ctx, req, run); response != nil {
+			return *response
+		}
+	}
+	return h.assign(ctx, w)
+}
+
+// assign finds the queue and project of operations that name none, and gives the workflow the concurrency that its
+// entrypoint suggests, so that it can be changed.
+func (h *workflowHandler) assign(ctx context.Context, w *v1alpha1.Workflow) admission.Response {
+	stand := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace}, Spec: v1alpha1.OperationSpec{Queue: w.Spec.Queue, Project: w.Spec.Project}}
+	assignment, err := h.operations.assign(ctx, stand, nil, func(string) bool { return true })
+	if err != nil {
+		return answer(err)
+	}
+	p := stampQueue(stand, assignment)
+	if concurrency := plan.Concurrency(&w.Spec); w.Spec.Concurrency == nil && concurrency != nil {
+		p.add("/spec/concurrency", *concurrency)
+	}
+	return admission.Patched("", p...)
+}
+
+func (h *workflowHandler) update(ctx context.Context, req admission.Request, before, after *v1alpha1.Workflow) admission.Response {
+	if field := changedField(req.OldObject.Raw, req.Object.Raw, "inputs", "params", "entrypoint", "templates", "onExit"); field != "" {
+		return invalidObject(fmt.Errorf(
+			"spec.%s of workflow %q may not change: what it runs was fixed when it was created; make a new workflow, or raise spec.restarts to run what failed of this one again", field, after.Name))
+	}
+	if err := checkRestarts("workflow", before.Spec.Restarts, after.Spec.Restarts, after.Spec.DesiredState); err != nil {
+		return invalidObject(err)
+	}
+	p, response := approve(req.UserInfo.Username, "workflow", before, after, before.Spec.Approved, after.Spec.Approved)
+	if response != nil {
+		return *response
+	}
+	if before.Spec.Queue == after.Spec.Queue && before.Spec.Project == after.Spec.Project {
+		return admission.Patched("", p...)
+	}
+	answered := h.assign(ctx, after)
+	answered.Patches = append(answered.Patches, p...)
+	return answered
+}
+
+// components reads each component once.
+type components struct {
+	handler   *operationHandler
+	namespace string
+	read      map[string]*v1alpha1.Component
+	names     []string
+}
+
+func (c *components) find(ctx context.Context, name string) (*v1alpha1.Component, []string, error) {
+	if component, ok := c.read[name]; ok {
+		return component, c.names, nil
+	}
+	component := &v1alpha1.Component{}
+	key := client.ObjectKey{Namespace: c.namespace, Name: name}
+	err := c.handler.client.Get(ctx, key, component)
+	if apierrors.IsNotFound(err) {
+		err = c.handler.live.Get(ctx, key, component)
+	}
+	switch {
+	case err == nil:
+		c.read[name] = component
+		return component, nil, nil
+	case !apierrors.IsNotFound(err):
+		return nil, nil, fmt.Errorf("component %q could not be read: %w", name, err)
+	}
+	c.read[name] = nil
+	c.names = c.handler.componentNames(ctx, c.namespace)
+	return nil, c.names, nil
+}
+
+// run is a manifest that operations of a workflow would create.
+type run struct {
+	manifest []byte
+	path     string
+}
+
+// runs are the manifests of other kinds than pods and Jobs.
+func (h *workflowHandler) runs(w *v1alpha1.Workflow, components *components) (out []run) {
+	add := func(t *v1alpha1.RunTemplate, path string) {
+		if t != nil && t.Object != nil {
+			out = append(out, run{t.Object.Manifest.Raw, path})
+		}
+	}
+	for i := range w.Spec.Templates {
+		if o := w.Spec.Templates[i].Operation; o != nil {
+			add(o.Template, fmt.Sprintf("spec.templates[%d].operation.template.object.manifest", i))
+		}
+	}
+	for name, component := range components.read {
+		if component != nil {
+			add(&component.Spec.Template, fmt.Sprintf("component %s: spec.template.object.manifest", name))
+		}
+	}
+	return out
+}
+
+// mayRun refuses manifests that the user may not create: the controller would do it in the user's place.
+func (h *workflowHandler) mayRun(ctx context.Context, req admission.Request, r run) *admission.Response {
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON(r.manifest); err != nil {
+		response := invalidObject(fmt.Errorf("%s: apiVersion and kind must be written out: %w", r.path, err))
+		return &response
+	}
+	return h.operations.mayCreate(ctx, req.UserInfo, req.Namespace, object)
+}
+
+// checkDurations refuses durations that are none.
+func checkDurations(spec *v1alpha1.WorkflowSpec) error {
+	for field, d := range map[string]*metav1.Duration{"timeout": spec.Timeout, "ttl": spec.TTL} {
+		if d != nil && d.Duration < 0 {
+			return fmt.Errorf("spec.%s is %s, which is negative: write 0s or more, or leave it out", field, d.Duration)
+		}
+	}
+	if err := checkTermination(spec.Termination); err != nil {
+		return err
+	}
+	for i := range spec.Templates {
+		t := &spec.Templates[i]
+		var all []*v1alpha1.Termination
+		switch {
+		case t.Operation != nil:
+			all = append(all, t.Operation.Termination)
+		case t.Matrix != nil:
+			all = append(all, t.Matrix.Termination)
+		case t.DAG != nil:
+			for k := range t.DAG.Operations {
+				all = append(all, t.DAG.Operations[k].Termination)
+			}
+		}
+		for _, termination := range all {
+			if err := checkTermination(termination); err != nil {
+				return fmt.Errorf("spec.templates[%d] (%s): %w", i, t.Name, err)
+			}
+		}
+	}
+	return nil
+}
