@@ -33,7 +33,7 @@ func maxRuntime(text string) func(*v1.Pod) {
 }
 
 // place binds everything in the scheduler's queue, as started now.
-func (w *world) place(t *testing.T) {
+func (w *world) place(t tester) {
 	for {
 		pod, ok := w.cycle(t, true, "")
 		if !ok {
