@@ -11,10 +11,9 @@ import (
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
 const (
@@ -40,7 +39,7 @@ type result struct {
 	Queues  int    `json:"queues"`
 	Seats   int    `json:"seats"`
 	Pods    int    `json:"pods"`
-	timing
+	harness.Timing
 	WritesPerPod    float64            `json:"writesPerPod"`
 	Writes          map[string]float64 `json:"writes"`
 	SchedulerCPU    float64            `json:"schedulerCPUMsPerPod"`
@@ -50,9 +49,7 @@ type result struct {
 // bench runs the plan on a cluster.
 type bench struct {
 	options options
-	client  kubernetes.Interface
-	objects client.Client
-	pids    func() (map[string]int, error) // of the components
+	cluster *harness.Cluster
 	log     io.Writer
 	runs    int
 }
@@ -60,18 +57,18 @@ type bench struct {
 // run measures everything that was asked for.
 func (b *bench) run(ctx context.Context) ([]result, error) {
 	class := &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: firstClass}, Value: 1000, PreemptionPolicy: new(corev1.PreemptNever)}
-	if _, err := b.client.SchedulingV1().PriorityClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := b.cluster.Client.SchedulingV1().PriorityClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return nil, err
 	}
-	if err := b.queue(ctx, freeQueue, nil, v1alpha1.QueueOpen); err != nil {
+	if err := b.cluster.SetQueue(ctx, freeQueue, nil, v1alpha1.QueueOpen); err != nil {
 		return nil, err
 	}
 	widest := 1
 	for _, s := range b.options.shapes {
-		widest = max(widest, s.queues)
+		widest = max(widest, s.Queues)
 	}
-	for _, name := range queueNames(widest) {
-		if err := b.queue(ctx, name, nil, v1alpha1.QueuePaused); err != nil {
+	for _, name := range harness.QueueNames(widest) {
+		if err := b.cluster.SetQueue(ctx, name, nil, v1alpha1.QueuePaused); err != nil {
 			return nil, err
 		}
 	}
@@ -115,7 +112,7 @@ func (b *bench) plan(waiting int) []result {
 		}
 	}
 	for _, s := range b.options.shapes {
-		runs = append(runs, result{Waiting: waiting, Run: s.String(), Queues: s.queues, Seats: s.seats, Pods: s.pods(b.options.pods)})
+		runs = append(runs, result{Waiting: waiting, Run: s.String(), Queues: s.Queues, Seats: s.Seats, Pods: s.Pods(b.options.pods)})
 	}
 	return runs
 }
@@ -124,28 +121,8 @@ func (b *bench) plan(waiting int) []result {
 func (b *bench) prepare(ctx context.Context, waiting int) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	if err := fillLine(ctx, b.client, queueName(0), waiting); err != nil {
+	if err := fillLine(ctx, b.cluster.Client, harness.QueueNames(1)[0], waiting); err != nil {
 		return err
 	}
-	before, err := writes(ctx, b.client)
-	if err != nil {
-		return err
-	}
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the cluster is not at rest with %d waiting pods: %w", waiting, ctx.Err())
-		case <-second.C:
-		}
-		now, err := writes(ctx, b.client)
-		if err != nil {
-			return err
-		}
-		if _, sum := perPod(before, now, 1); sum < quiet {
-			return nil
-		}
-		before = now
-	}
+	return b.cluster.Rest(ctx, quiet)
 }

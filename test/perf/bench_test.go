@@ -4,10 +4,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
 func TestPlan(t *testing.T) {
-	b := &bench{options: options{rates: true, repeats: 2, pods: 500, shapes: []shape{{1, 50}, {10, 2}}}}
+	b := &bench{options: options{rates: true, repeats: 2, pods: 500, shapes: []harness.Shape{{Queues: 1, Seats: 50}, {Queues: 10, Seats: 2}}}}
 	var names []string
 	for _, r := range b.plan(100) {
 		require.Equal(t, 100, r.Waiting)

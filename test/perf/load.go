@@ -7,14 +7,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/util/workqueue"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
 const (
@@ -23,8 +22,6 @@ const (
 	runLabel = "bench-run"
 	// line is the run of the pods that wait behind the measured ones.
 	line = "line"
-	// createdAt is how many creations are under way at a time.
-	createdAt = 32
 	// firstClass puts the measured pods before the waiting line of their queue.
 	firstClass = "bench-first"
 )
@@ -54,22 +51,13 @@ func podOf(run, name, queue, scheduler string) *corev1.Pod {
 	return p
 }
 
-// createAll creates n pods with bounded parallelism.
+// createAll creates n pods.
 func createAll(ctx context.Context, c kubernetes.Interface, n int, pod func(int) *corev1.Pod) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	workqueue.ParallelizeUntil(ctx, createdAt, n, func(i int) {
+	return harness.CreateAll(ctx, n, func(ctx context.Context, i int) error {
 		p := pod(i)
-		var last error
-		err := wait.ExponentialBackoffWithContext(ctx, wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Steps: 6}, func(ctx context.Context) (bool, error) {
-			_, last = c.CoreV1().Pods(p.Namespace).Create(ctx, p, metav1.CreateOptions{})
-			return last == nil || apierrors.IsAlreadyExists(last), nil
-		})
-		if err != nil {
-			cancel(fmt.Errorf("create pod %s: %w (%w)", p.Name, last, err))
-		}
+		_, err := c.CoreV1().Pods(p.Namespace).Create(ctx, p, metav1.CreateOptions{})
+		return err
 	})
-	return context.Cause(ctx)
 }
 
 // lines numbers the pods of the waiting line, so that no name comes twice.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
 func main() {
@@ -52,17 +54,17 @@ priority; the other queues have none. Only the measured pods are counted.`,
 		SilenceErrors: true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error
-			if o.shapes, err = parseShapes(shapes); err != nil {
+			if o.shapes, err = harness.ParseShapes(shapes); err != nil {
 				return err
 			}
-			if o.waiting, err = parseCounts(waiting); err != nil {
+			if o.waiting, err = harness.ParseCounts(waiting); err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), timeout)
 			defer cancel()
 			results, err := execute(ctx, o)
 			writeTables(os.Stdout, results)
-			return errors.Join(err, writeJSON(o.json, results))
+			return errors.Join(err, harness.WriteJSON(o.json, results))
 		},
 	}
 	f := c.Flags()
@@ -78,13 +80,16 @@ priority; the other queues have none. Only the measured pods are counted.`,
 	return c
 }
 
-// execute runs the benchmark on a cluster of its own.
+// execute runs the benchmark on a cluster of its own, whose scheduler has the stock profile too.
 func execute(ctx context.Context, o options) (results []result, err error) {
-	c, err := startCluster(ctx, o, func(step string) { fmt.Fprintln(os.Stderr, step) })
+	c, err := harness.Start(ctx, harness.Options{Nodes: o.nodes, Bin: o.bin, Progress: func(step string) { fmt.Fprintln(os.Stderr, step) }})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.stop()) }()
-	b := &bench{options: o, client: c.client, objects: c.objects, pids: c.pids, log: os.Stderr}
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	if err := addStockProfile(ctx, c); err != nil {
+		return nil, err
+	}
+	b := &bench{options: o, cluster: c, log: os.Stderr}
 	return b.run(ctx)
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
-	"strconv"
+
+	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
 // String is the run in one line.
@@ -69,28 +67,10 @@ func medians(results []result, waiting int, run string) result {
 			same = append(same, r)
 		}
 	}
-	of := func(figure func(result) float64) float64 {
-		if len(same) == 0 {
-			return 0
-		}
-		slices.SortFunc(same, func(x, y result) int { return cmp.Compare(figure(x), figure(y)) })
-		return figure(same[len(same)/2])
-	}
+	of := func(figure func(result) float64) float64 { return harness.Median(same, figure) }
 	return result{
-		timing:       timing{Placed: of(func(r result) float64 { return r.Placed })},
+		Timing:       harness.Timing{Placed: of(func(r result) float64 { return r.Placed })},
 		WritesPerPod: of(func(r result) float64 { return r.WritesPerPod }),
 		SchedulerCPU: of(func(r result) float64 { return r.SchedulerCPU }),
 	}
-}
-
-// writeJSON keeps every run with all its figures.
-func writeJSON(path string, results []result) error {
-	if path == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(results, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", strconv.Quote(path), err)
-	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
 }

@@ -11,10 +11,12 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
+
+	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
 // follow feeds the recorder with the events of a run's pods until the context ends.
-func follow(ctx context.Context, c kubernetes.Interface, run string, r *recorder) error {
+func follow(ctx context.Context, c kubernetes.Interface, run string, r *harness.Recorder) error {
 	selector := runLabel + "=" + run
 	now, err := c.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: 1})
 	if err != nil {
@@ -32,7 +34,7 @@ func follow(ctx context.Context, c kubernetes.Interface, run string, r *recorder
 		for e := range w.ResultChan() {
 			if p, ok := e.Object.(*corev1.Pod); ok && e.Type != watch.Deleted {
 				ended := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-				r.observe(p.Name, p.Spec.NodeName != "", ended, time.Now())
+				r.Observe(p.Name, p.Spec.NodeName != "", ended, time.Now())
 			}
 		}
 	}()

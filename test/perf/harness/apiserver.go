@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"bufio"
@@ -8,16 +8,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"k8s.io/client-go/kubernetes"
 )
 
 var metricLabel = regexp.MustCompile(`(\w+)="([^"]*)"`)
 
-// writes counts the API server's successful writes by verb and resource. Leases are left out: they
+// Writes counts the API server's successful writes by verb and resource. Leases are left out: they
 // beat with time, not with pods.
-func writes(ctx context.Context, c kubernetes.Interface) (map[string]float64, error) {
-	text, err := c.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+func (c *Cluster) Writes(ctx context.Context) (map[string]float64, error) {
+	text, err := c.Client.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the API server's metrics: %w", err)
 	}
@@ -57,12 +55,12 @@ func parseWrites(text []byte) map[string]float64 {
 	return counts
 }
 
-// perPod is what was written between two counts, for each of so many pods, and its sum.
-func perPod(before, after map[string]float64, pods int) (map[string]float64, float64) {
+// Each is what was written between two counts, for each of n, and its sum.
+func Each(before, after map[string]float64, n int) (map[string]float64, float64) {
 	each, sum := map[string]float64{}, 0.0
-	for name, n := range after {
-		if d := n - before[name]; d > 0 {
-			each[name] = d / float64(pods)
+	for name, count := range after {
+		if d := count - before[name]; d > 0 {
+			each[name] = d / float64(n)
 			sum += each[name]
 		}
 	}

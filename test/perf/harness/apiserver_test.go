@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"testing"
@@ -18,7 +18,7 @@ other_total{verb="POST"} 5
 `))
 	require.Equal(t, map[string]float64{"POST pods": 10, "POST pods/binding": 9}, got)
 
-	each, sum := perPod(map[string]float64{"POST pods": 4}, got, 3)
+	each, sum := Each(map[string]float64{"POST pods": 4}, got, 3)
 	require.Equal(t, map[string]float64{"POST pods": 2, "POST pods/binding": 3}, each)
 	require.Equal(t, 5.0, sum)
 }

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"slices"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// recorder turns what a watch shows of a run's pods into figures. All times are times of receipt in
+// Recorder turns what a watch shows of a run's pods into figures. All times are times of receipt in
 // one client.
-type recorder struct {
+type Recorder struct {
 	mu     sync.Mutex
 	seats  int // of each queue; 0 is unlimited
 	pods   map[string]*podTimes
@@ -16,8 +16,9 @@ type recorder struct {
 	binds  []time.Time
 	ends   []time.Time
 	total  int
-	bound  chan struct{} // closed when every pod has got a node
-	ended  chan struct{} // closed when every pod has ended
+
+	Bound chan struct{} // closed when every pod has got a node
+	Ended chan struct{} // closed when every pod has ended
 }
 
 type podTimes struct {
@@ -37,10 +38,10 @@ type queueTimes struct {
 	done                            bool
 }
 
-// newRecorder expects a number of pods in each queue.
-func newRecorder(seats int, expected map[string]int) *recorder {
-	r := &recorder{seats: seats, pods: map[string]*podTimes{}, queues: map[string]*queueTimes{},
-		bound: make(chan struct{}), ended: make(chan struct{})}
+// NewRecorder expects a number of pods in each queue.
+func NewRecorder(seats int, expected map[string]int) *Recorder {
+	r := &Recorder{seats: seats, pods: map[string]*podTimes{}, queues: map[string]*queueTimes{},
+		Bound: make(chan struct{}), Ended: make(chan struct{})}
 	for queue, n := range expected {
 		r.queues[queue] = &queueTimes{expected: n}
 		r.total += n
@@ -48,15 +49,15 @@ func newRecorder(seats int, expected map[string]int) *recorder {
 	return r
 }
 
-// created notes that a pod is about to be created.
-func (r *recorder) created(pod, queue string, now time.Time) {
+// Created notes that a pod is about to be created.
+func (r *Recorder) Created(pod, queue string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pods[pod] = &podTimes{queue: queue, created: now}
 }
 
-// observe notes what an event shows of a pod. Pods of other runs are passed over.
-func (r *recorder) observe(pod string, bound, ended bool, now time.Time) {
+// Observe notes what an event shows of a pod. Pods of other runs are passed over.
+func (r *Recorder) Observe(pod string, bound, ended bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.pods[pod]
@@ -69,7 +70,7 @@ func (r *recorder) observe(pod string, bound, ended bool, now time.Time) {
 		r.binds = append(r.binds, now)
 		q.bind(now, r.seats)
 		if len(r.binds) == r.total {
-			close(r.bound)
+			close(r.Bound)
 		}
 	}
 	if ended && !p.bound.IsZero() && !p.ended {
@@ -77,7 +78,7 @@ func (r *recorder) observe(pod string, bound, ended bool, now time.Time) {
 		r.ends = append(r.ends, now)
 		q.end(now)
 		if len(r.ends) == r.total {
-			close(r.ended)
+			close(r.Ended)
 		}
 	}
 }
@@ -112,8 +113,8 @@ func (q *queueTimes) end(now time.Time) {
 	q.freed = append(q.freed, now)
 }
 
-// timing is what a recorder has measured.
-type timing struct {
+// Timing is what a recorder has measured.
+type Timing struct {
 	// Placed and Finished are pods per second, between the 10th and the 90th percent of them.
 	Placed   float64 `json:"placedPerSecond"`
 	Finished float64 `json:"finishedPerSecond"`
@@ -131,10 +132,11 @@ type timing struct {
 	Peak int `json:"peak"`
 }
 
-func (r *recorder) timing() timing {
+// Timing is what was measured so far.
+func (r *Recorder) Timing() Timing {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := timing{Placed: rate(r.binds), Finished: rate(r.ends)}
+	t := Timing{Placed: Rate(r.binds), Finished: Rate(r.ends)}
 	var waits, turnovers []time.Duration
 	for _, p := range r.pods {
 		if !p.bound.IsZero() {
@@ -149,8 +151,8 @@ func (r *recorder) timing() timing {
 			shares = append(shares, q.area/seconds/float64(r.seats))
 		}
 	}
-	t.WaitP50, t.WaitP99 = millis(waits, 0.5), millis(waits, 0.99)
-	t.TurnoverP50, t.TurnoverP99 = millis(turnovers, 0.5), millis(turnovers, 0.99)
+	t.WaitP50, t.WaitP99 = Millis(waits, 0.5), Millis(waits, 0.99)
+	t.TurnoverP50, t.TurnoverP99 = Millis(turnovers, 0.5), Millis(turnovers, 0.99)
 	if len(shares) > 0 {
 		t.UtilisationMin = slices.Min(shares)
 		for _, s := range shares {
@@ -160,8 +162,8 @@ func (r *recorder) timing() timing {
 	return t
 }
 
-// rate is events per second, without the first and the last tenth.
-func rate(times []time.Time) float64 {
+// Rate is events per second, without the first and the last tenth.
+func Rate(times []time.Time) float64 {
 	from, to := len(times)/10, len(times)*9/10
 	if to <= from {
 		return 0
@@ -169,8 +171,8 @@ func rate(times []time.Time) float64 {
 	return float64(to-from) / times[to].Sub(times[from]).Seconds()
 }
 
-// millis is a quantile in milliseconds.
-func millis(d []time.Duration, p float64) float64 {
+// Millis is a quantile in milliseconds.
+func Millis(d []time.Duration, p float64) float64 {
 	if len(d) == 0 {
 		return 0
 	}

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"testing"
@@ -12,5 +12,13 @@ func TestParseCPU(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2*time.Second, got)
 	_, err = parseCPU("nonsense")
+	require.Error(t, err)
+}
+
+func TestParseResident(t *testing.T) {
+	got, err := parseResident("Name:\tx\nVmPeak:\t  9999 kB\nVmRSS:\t    2560 kB\nThreads:\t7\n")
+	require.NoError(t, err)
+	require.Equal(t, 2.5, got)
+	_, err = parseResident("Name:\tx\n")
 	require.Error(t, err)
 }

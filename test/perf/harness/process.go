@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"fmt"
@@ -35,4 +35,23 @@ func parseCPU(stat string) (time.Duration, error) {
 		return 0, err
 	}
 	return time.Duration(user+system) * time.Second / ticksPerSecond, nil
+}
+
+// residentSize is the memory of a process that is in RAM, in MiB.
+func residentSize(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseResident(string(text))
+}
+
+func parseResident(status string) (float64, error) {
+	for line := range strings.Lines(status) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+			kib, err := strconv.ParseFloat(fields[1], 64)
+			return kib / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("no VmRSS in /proc/PID/status: %q", status)
 }
