@@ -62,7 +62,7 @@ func Setup(mgr ctrl.Manager, defaultQueue string) error {
 	ownSpec := builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, beingDeleted{}))
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("operation").
-		For(&v1alpha1.Operation{}, ownSpec).
+		Watches(&v1alpha1.Operation{}, &newcomers{}, ownSpec).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
 		WatchesRawSource(source.Channel(due, &handler.EnqueueRequestForObject{})).
@@ -76,6 +76,18 @@ func Setup(mgr ctrl.Manager, defaultQueue string) error {
 	}
 	kinds.controller = c
 	return r.feed.setup(mgr)
+}
+
+// newcomers puts operations that are new behind those that are on their way: no seat stands empty
+// while thousands are being queued.
+type newcomers struct {
+	handler.EnqueueRequestForObject
+}
+
+// Create implements handler.EventHandler.
+func (n *newcomers) Create(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	e.IsInInitialList = true // which have low priority
+	n.EnqueueRequestForObject.Create(ctx, e, q)
 }
 
 // beingDeleted lets through the update that begins a deletion.
