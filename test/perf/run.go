@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/sandbox"
@@ -25,7 +26,7 @@ func (b *bench) measure(ctx context.Context, r result) (result, error) {
 		s.queues = harness.QueueNames(r.Queues)
 	}
 	s.recorder = harness.NewRecorder(r.Seats, s.expected(r.Pods))
-	if err := follow(ctx, b.cluster.Client, s.run, s.recorder); err != nil {
+	if err := b.cluster.Follow(ctx, &corev1.PodList{}, namespace, runLabel+"="+s.run, s.see); err != nil {
 		return r, err
 	}
 	before, err := b.cluster.Read(ctx)
@@ -56,6 +57,14 @@ type sending struct {
 	scheduler string
 	queues    []string
 	recorder  *harness.Recorder
+}
+
+// see takes what the watch shows of a pod.
+func (s *sending) see(o runtime.Object, deleted bool) {
+	if p, ok := o.(*corev1.Pod); ok && !deleted {
+		ended := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+		s.recorder.Observe(p.Name, p.Spec.NodeName != "", ended, time.Now())
+	}
 }
 
 func (s *sending) expected(pods int) map[string]int {

@@ -1,16 +1,10 @@
 package harness
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 )
-
-var metricLabel = regexp.MustCompile(`(\w+)="([^"]*)"`)
 
 // Writes counts the API server's successful writes by verb and resource. Leases are left out: they
 // beat with time, not with pods.
@@ -24,17 +18,7 @@ func (c *Cluster) Writes(ctx context.Context) (map[string]float64, error) {
 
 func parseWrites(text []byte) map[string]float64 {
 	counts := map[string]float64{}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
-		if !strings.HasPrefix(line, "apiserver_request_total{") {
-			continue
-		}
-		labels := map[string]string{}
-		for _, m := range metricLabel.FindAllStringSubmatch(line, -1) {
-			labels[m[1]] = m[2]
-		}
+	for labels, value := range series(text, "apiserver_request_total") {
 		switch labels["verb"] {
 		case "POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION":
 		default:
@@ -48,9 +32,7 @@ func parseWrites(text []byte) map[string]float64 {
 		if s := labels["subresource"]; s != "" {
 			name += "/" + s
 		}
-		if value, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64); err == nil {
-			counts[name] += value
-		}
+		counts[name] += value
 	}
 	return counts
 }

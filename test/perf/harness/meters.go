@@ -11,6 +11,8 @@ type Reading struct {
 	Writes map[string]float64 // that the API server has done, by verb and resource
 	CPU    map[string]time.Duration
 	RSS    map[string]float64 // MiB
+
+	Controller Inside
 }
 
 // Read reads all meters.
@@ -27,6 +29,9 @@ func (c *Cluster) Read(ctx context.Context) (Reading, error) {
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", component, err)
 		}
+	}
+	if r.Controller, err = c.Controller(ctx); err != nil {
+		return r, err
 	}
 	r.Writes, err = c.Writes(ctx)
 	return r, err
