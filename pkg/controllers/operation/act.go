@@ -52,7 +52,7 @@ func (w *work) create(ctx context.Context) error {
 	if !equality.Semantic.DeepEqual(w.op.Status.Run, c.Run) || !equality.Semantic.DeepEqual(w.op.Status.Component, c.Component) {
 		// Where it runs is written down before it runs there.
 		w.op.Status.Run, w.op.Status.Component, w.op.Status.Requests = c.Run, c.Component, c.Requests
-		if err := w.client.Status().Update(ctx, w.op); err != nil {
+		if err := w.writeStatus(ctx, w.op); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (w *work) checkOurs(ctx context.Context, run v1alpha1.RunReference) error {
 func (w *work) cannotStart(ctx context.Context, cause operation.Cause) error {
 	w.op.Status = operation.CannotStart(w.op, cause, w.clock.Now())
 	w.feed.follow(w.op, &w.op.Status, operation.Observation{})
-	return w.client.Status().Update(ctx, w.op)
+	return w.writeStatus(ctx, w.op)
 }
 
 // exceedsQuota tells a ResourceQuota that is used up, which others may free, from other refusals.

@@ -31,6 +31,8 @@ const (
 	workers = 16
 	// firstRetry and lastRetry bound the pause after an error; a burst of operations is no error.
 	firstRetry, lastRetry = 20 * time.Millisecond, time.Minute
+	// lag is the pause for the cache to hear of what was written.
+	lag = 5 * time.Millisecond
 )
 
 // Reconciler leads operations through their life.
@@ -40,6 +42,8 @@ type Reconciler struct {
 	clock  clock.Clock
 	feed   *feed
 	kinds  *kinds
+	// written is what the cache may not have yet.
+	written written
 	// defaultQueue is that of what names none.
 	defaultQueue string
 }
@@ -75,6 +79,13 @@ func Setup(mgr ctrl.Manager, defaultQueue string) error {
 		return err
 	}
 	kinds.controller = c
+	informer, err := mgr.GetCache().GetInformer(context.Background(), &v1alpha1.Operation{})
+	if err != nil {
+		return err
+	}
+	if _, err := informer.AddEventHandler(on(r.written.seen, r.written.gone)); err != nil {
+		return err
+	}
 	return r.feed.setup(mgr)
 }
 
@@ -125,6 +136,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !op.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, r.deleted(ctx, op)
 	}
+	if r.written.behind(op) {
+		return ctrl.Result{RequeueAfter: lag}, nil
+	}
 	result, err := r.step(ctx, op)
 	if apierrors.IsConflict(err) {
 		// What was read is out of date; what is newer comes by itself, or has come.
@@ -162,7 +176,7 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 	r.feed.follow(op, &decision.Status, seen.observation)
 	if !equality.Semantic.DeepEqual(op.Status, decision.Status) {
 		op.Status = decision.Status
-		if err := r.client.Status().Update(ctx, op); err != nil {
+		if err := r.writeStatus(ctx, op); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -174,6 +188,13 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 		after = startsWithin // to ask what holds it up
 	}
 	return ctrl.Result{RequeueAfter: after}, nil
+}
+
+func (r *Reconciler) writeStatus(ctx context.Context, op *v1alpha1.Operation) error {
+	r.written.begin(op)
+	err := r.client.Status().Update(ctx, op)
+	r.written.end(op, err)
+	return err
 }
 
 func waits(phase v1alpha1.Status) bool {
