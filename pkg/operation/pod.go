@@ -116,15 +116,21 @@ func nodeLost(pod *corev1.Pod) bool {
 
 // causes of disruptions that a pod's conditions tell, and what class they are.
 var disruptions = map[string]string{
-	corev1.PodReasonPreemptionByScheduler: "Preempted",
+	corev1.PodReasonPreemptionByScheduler: reasonPreempted,
 	corev1.PodReasonTerminationByKubelet:  "Evicted",
 	"EvictionByEvictionAPI":               "Evicted",
 	"DeletionByTaintManager":              "NodeLost",
 	"DeletionByPodGC":                     "NodeLost",
 }
 
+// reasonPreempted is what the scheduler writes into a pod before it evicts it for another queue.
+const reasonPreempted = "Preempted"
+
 // podCause is why a pod failed.
 func podCause(pod *corev1.Pod, main *corev1.ContainerStatus) Cause {
+	if c := condition(pod, v1alpha1.AdmittedCondition); c != nil && c.Status == corev1.ConditionFalse && c.Reason == reasonPreempted && pod.Spec.NodeName != "" {
+		return Cause{Infrastructure, c.Reason, c.Message}
+	}
 	if c := condition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
 		return Cause{Infrastructure, cmp.Or(disruptions[c.Reason], "Evicted"), sentence(c.Message, pod.Status.Message)}
 	}
