@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -219,6 +221,18 @@ func (s *scenario) pods(ctx context.Context) []corev1.Pod {
 		s.Logf("list pods of %s: %v", s.namespace, err)
 	}
 	return list.Items
+}
+
+// watchPods shows every version of every pod of the case, until its end.
+func (s *scenario) watchPods(look func(*corev1.Pod)) {
+	s.Helper()
+	factory := informers.NewSharedInformerFactoryWithOptions(shared.client, 0, informers.WithNamespace(s.namespace))
+	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(obj any) { look(obj.(*corev1.Pod)) }, UpdateFunc: func(_, obj any) { look(obj.(*corev1.Pod)) },
+	})
+	require.NoError(s, err)
+	factory.Start(s.Context().Done())
+	factory.WaitForCacheSync(s.Context().Done())
 }
 
 // counts are the pods of a queue by what they do.

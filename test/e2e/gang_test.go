@@ -9,8 +9,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
@@ -110,22 +108,14 @@ type bindLog struct {
 func (s *scenario) watchBinds() *bindLog {
 	s.Helper()
 	log := &bindLog{seen: map[string]bool{}}
-	factory := informers.NewSharedInformerFactoryWithOptions(shared.client, 0, informers.WithNamespace(s.namespace))
-	look := func(obj any) {
-		p := obj.(*corev1.Pod)
+	s.watchPods(func(p *corev1.Pod) {
 		log.mu.Lock()
 		defer log.mu.Unlock()
 		if gang := p.Labels[podgroups.PodGroupLabel]; gang != "" && p.Spec.NodeName != "" && !log.seen[p.Name] {
 			log.seen[p.Name] = true
 			log.gangs = append(log.gangs, gang)
 		}
-	}
-	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: look, UpdateFunc: func(_, obj any) { look(obj) },
 	})
-	require.NoError(s, err)
-	factory.Start(s.Context().Done())
-	factory.WaitForCacheSync(s.Context().Done())
 	return log
 }
 
