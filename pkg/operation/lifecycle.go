@@ -32,8 +32,9 @@ const (
 type Situation struct {
 	Operation *v1alpha1.Operation
 	Policy    Policy
-	// Compile resolves queue and template for the attempt that is to begin.
-	Compile func(attempt int32) Compilation
+	// Compile resolves queue and template for the attempt that is to begin, of an operation that is in its
+	// line since queued.
+	Compile func(attempt int32, queued time.Time) Compilation
 	// Run is what is seen of the object of the current attempt, Held whether our finalizer is on it.
 	Run  Observation
 	Held bool
@@ -110,6 +111,10 @@ func (d *decision) decide() {
 		enter(&d.status, v1alpha1.StatusCreated, d.Operation.CreationTimestamp.Time, reasonCreated, "")
 		d.status.Restarts = d.Operation.Spec.Restarts
 	}
+	if o, marked := OutcomeOf(d.Operation); marked && d.status.Attempt == 0 {
+		d.neverRun(o)
+		return
+	}
 	if d.status.Phase.Final() && !d.beginAgain() {
 		return
 	}
@@ -149,7 +154,7 @@ func (d *decision) goOn() {
 
 // compile begins an attempt. It says false where there is nothing to run.
 func (d *decision) compile() bool {
-	c := d.Compile(d.status.Attempt + 1)
+	c := d.Compile(d.status.Attempt+1, d.queuedTime().Time)
 	d.status.Attempt++
 	d.Run, d.Held = Observation{Stage: Absent}, false // what was seen is the former attempt's
 	d.status.ExitCode, d.status.RetryTime = nil, nil
@@ -210,12 +215,22 @@ func (d *decision) approve() {
 }
 
 func (d *decision) queue(reason, prefix string) {
-	if d.status.QueuedTime == nil {
-		now := metav1.NewMicroTime(d.Now)
-		d.status.QueuedTime = &now
-	}
+	since := d.queuedTime()
+	d.status.QueuedTime = &since
 	d.enter(v1alpha1.StatusQueued, reason, prefix+"waits in queue "+d.status.Queue)
 	d.follow()
+}
+
+// queuedTime is since when the operation is in its line, as its status can hold it: of one that is not, now.
+func (d *decision) queuedTime() metav1.MicroTime {
+	if d.status.QueuedTime != nil {
+		return *d.status.QueuedTime
+	}
+	at, marked := queuedMark(d.Operation, &d.status)
+	if !marked {
+		at = d.Now
+	}
+	return metav1.NewMicroTime(at.Truncate(time.Microsecond))
 }
 
 // retry begins the next attempt when the pause is over and nothing of the last one is left to record.
@@ -458,6 +473,15 @@ func (d *decision) finish(s v1alpha1.Status, reason, message string) {
 	finished := last(&d.status).Time
 	d.status.FinishTime, d.status.RetryTime = &finished, nil
 	d.ended()
+}
+
+// neverRun ends what its workflow has marked. It neither compiles nor queues.
+func (d *decision) neverRun(o Outcome) {
+	if d.status.Phase.Final() {
+		d.ended()
+		return
+	}
+	d.finish(o.Status, o.Reason, o.Message)
 }
 
 // ended looks after what is over.

@@ -97,7 +97,7 @@ func situation(op *v1alpha1.Operation, run Observation) Situation {
 	return Situation{
 		Operation: op, Policy: PolicyOf(op.Spec.Termination), Run: run, Held: run.Stage != Absent, Now: start.Add(time.Minute),
 		Due:     func(*v1alpha1.OperationStatus) bool { return true },
-		Compile: func(int32) Compilation { return Compilation{Queue: "gpu"} },
+		Compile: func(int32, time.Time) Compilation { return Compilation{Queue: "gpu"} },
 	}
 }
 

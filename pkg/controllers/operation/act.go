@@ -37,9 +37,9 @@ func (w *work) act(ctx context.Context, action operation.Action, seen sight) err
 // create makes the object of the current attempt. Its name is the attempt's alone, so that doing it
 // twice makes one.
 func (w *work) create(ctx context.Context) error {
-	attempt := w.op.Status.Attempt
 	if w.made == nil {
-		m, cause := w.make(ctx, attempt)
+		queued := ptr.Deref(w.op.Status.QueuedTime, metav1.NowMicro())
+		m, cause := w.make(ctx, w.op.Status.Attempt, queued.Time)
 		if w.err != nil {
 			return w.err
 		}

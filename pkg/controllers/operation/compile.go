@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -37,8 +38,8 @@ func (w *work) fail(err error) *operation.Cause {
 }
 
 // compile resolves component, queue, params and template.
-func (w *work) compile(ctx context.Context, attempt int32) operation.Compilation {
-	m, cause := w.make(ctx, attempt)
+func (w *work) compile(ctx context.Context, attempt int32, queued time.Time) operation.Compilation {
+	m, cause := w.make(ctx, attempt, queued)
 	if cause != nil {
 		return operation.Compilation{Problem: cause}
 	}
@@ -46,7 +47,7 @@ func (w *work) compile(ctx context.Context, attempt int32) operation.Compilation
 	return m.compilation
 }
 
-func (w *work) make(ctx context.Context, attempt int32) (*made, *operation.Cause) {
+func (w *work) make(ctx context.Context, attempt int32, queued time.Time) (*made, *operation.Cause) {
 	op, err := w.withTemplate(ctx)
 	if err != nil {
 		return nil, w.fail(err)
@@ -70,10 +71,6 @@ func (w *work) make(ctx context.Context, attempt int32) (*made, *operation.Cause
 	namespace, err := w.namespaceOf(ctx, c.Queue)
 	if err != nil {
 		return nil, w.fail(err)
-	}
-	queued := w.clock.Now()
-	if w.op.Status.QueuedTime != nil {
-		queued = w.op.Status.QueuedTime.Time
 	}
 	object, err := recipe.Make(ctx, operation.Mark{
 		Operation: op, Attempt: attempt, Namespace: namespace, Queued: queued,

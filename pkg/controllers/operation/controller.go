@@ -160,7 +160,9 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 		Run:       seen.observation,
 		Held:      seen.held,
 		Now:       r.clock.Now(),
-		Compile:   func(attempt int32) operation.Compilation { return w.compile(ctx, attempt) },
+		Compile: func(attempt int32, queued time.Time) operation.Compilation {
+			return w.compile(ctx, attempt, queued)
+		},
 		Due: func(status *v1alpha1.OperationStatus) bool {
 			return r.feed.wait(op, status, seen.observation.Stage)
 		},
