@@ -54,6 +54,8 @@ type Mark struct {
 	Priority                     *int32
 	Cost                         string
 	Queued                       time.Time
+
+	environment environment
 }
 
 // RunName is the name of what an attempt runs as. No other operation's attempt has it, in whatever
@@ -74,6 +76,10 @@ func (m Mark) Build(kind string, rendered any) (Made, error) {
 	if !ok {
 		return Made{}, fmt.Errorf("the template's %s is no object", kind)
 	}
+	var err error
+	if m.environment, err = environmentOf(m.Operation.Spec.Environment); err != nil {
+		return Made{}, fmt.Errorf("spec.environment: %w", err)
+	}
 	switch kind {
 	case "pod":
 		return m.pod(tree)
@@ -85,6 +91,7 @@ func (m Mark) Build(kind string, rendered any) (Made, error) {
 
 func (m Mark) pod(tree map[string]any) (Made, error) {
 	asText(tree)
+	m.environment.addTo(tree)
 	pod := &corev1.Pod{}
 	if err := strict(tree, pod, "v1", "Pod"); err != nil {
 		return Made{}, err
@@ -99,6 +106,11 @@ func (m Mark) pod(tree map[string]any) (Made, error) {
 
 func (m Mark) job(tree map[string]any) (Made, error) {
 	asText(tree)
+	if template, ok, _ := unstructured.NestedFieldNoCopy(tree, "spec", "template"); ok {
+		if template, ok := template.(map[string]any); ok {
+			m.environment.addTo(template)
+		}
+	}
 	job := &batchv1.Job{}
 	if err := strict(tree, job, "batch/v1", "Job"); err != nil {
 		return Made{}, err
@@ -248,6 +260,12 @@ func (m Mark) labels(given map[string]string) map[string]string {
 	if m.Project != "" {
 		labels[v1alpha1.ProjectLabel] = m.Project
 	}
+	for _, key := range []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel} {
+		delete(labels, key) // a template may not say it
+		if of := m.Operation.Labels[key]; of != "" {
+			labels[key] = of
+		}
+	}
 	return labels
 }
 
@@ -308,6 +326,7 @@ func (m Mark) stampTemplates(tree any) {
 
 func (m Mark) stampTemplate(template, spec map[string]any) {
 	asText(template)
+	m.environment.addTo(template)
 	spec["schedulerName"] = v1alpha1.SchedulerName
 	for field, stamp := range map[string]func(map[string]string) map[string]string{"labels": m.labels, "annotations": m.annotations} {
 		given, _, _ := unstructured.NestedStringMap(template, "metadata", field)

@@ -80,7 +80,7 @@ func (h *jobHandler) create(ctx context.Context, req admission.Request, job *bat
 // queue of a started Job stays.
 func (h *jobHandler) update(ctx context.Context, req admission.Request, before, after *batchv1.Job) admission.Response {
 	for was, is := range map[metav1.Object]metav1.Object{before: after, &before.Spec.Template: &after.Spec.Template} {
-		if response := answerMarks(h.marker.unchanged(req.UserInfo, marksOf(was), marksOf(is))); response != nil {
+		if response := answerMarks(unchanged(req.UserInfo, marksOf(was), marksOf(is))); response != nil {
 			return *response
 		}
 		if refusal := tenancy.CheckPriority(is.GetAnnotations()); refusal != nil {

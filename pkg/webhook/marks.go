@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -27,20 +29,31 @@ const maxOwners = 4
 // takes an older place in the line, so nobody but the controller may write them.
 var (
 	markAnnotations = []string{v1alpha1.OriginAnnotation, v1alpha1.QueuedTimeAnnotation}
-	markLabels      = []string{v1alpha1.OperationLabel, v1alpha1.OperationUIDLabel, v1alpha1.AttemptLabel}
+	markLabels      = []string{v1alpha1.OperationLabel, v1alpha1.OperationUIDLabel, v1alpha1.AttemptLabel, v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel}
+)
+
+// The marks of a workflow's children. By them an operation takes up the room of a workflow, an older place in
+// the line or an end without a run.
+var (
+	childAnnotations = []string{v1alpha1.OutcomeAnnotation, v1alpha1.OutcomeMessageAnnotation, v1alpha1.QueuedTimeAnnotation}
+	childLabels      = []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel, v1alpha1.IndexLabel, v1alpha1.StepLabel, v1alpha1.WorkflowAttemptLabel}
 )
 
 // marks are those that an object has, by kind and key.
 type marks map[string]string
 
-func marksOf(o metav1.Object) marks {
+func marksOf(o metav1.Object) marks { return collect(o, markLabels, markAnnotations) }
+
+func childMarksOf(o metav1.Object) marks { return collect(o, childLabels, childAnnotations) }
+
+func collect(o metav1.Object, labels, annotations []string) marks {
 	found := marks{}
-	for _, key := range markLabels {
+	for _, key := range labels {
 		if value, ok := o.GetLabels()[key]; ok {
 			found["label "+key] = value
 		}
 	}
-	for _, key := range markAnnotations {
+	for _, key := range annotations {
 		if value, ok := o.GetAnnotations()[key]; ok {
 			found["annotation "+key] = value
 		}
@@ -50,15 +63,9 @@ func marksOf(o metav1.Object) marks {
 
 // differs is a mark that an object has and another has not, or has otherwise; empty: none.
 func (m marks) differs(other marks) string {
-	for _, of := range []struct {
-		kind string
-		keys []string
-	}{{"label ", markLabels}, {"annotation ", markAnnotations}} {
-		for _, key := range of.keys {
-			value, ok := m[of.kind+key]
-			if theirs, has := other[of.kind+key]; ok && (!has || theirs != value) {
-				return of.kind + key
-			}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if theirs, has := other[key]; !has || theirs != m[key] {
+			return key
 		}
 	}
 	return ""
@@ -101,7 +108,7 @@ func (m *marker) check(ctx context.Context, user authenticationv1.UserInfo, name
 }
 
 // unchanged refuses to change marks.
-func (m *marker) unchanged(user authenticationv1.UserInfo, before, after marks) error {
+func unchanged(user authenticationv1.UserInfo, before, after marks) error {
 	changed := before.differs(after)
 	if changed == "" {
 		changed = after.differs(before)
@@ -110,6 +117,14 @@ func (m *marker) unchanged(user authenticationv1.UserInfo, before, after marks) 
 		return nil
 	}
 	return notYours(changed, user, "leave it as it is")
+}
+
+// checkChild accepts the marks of a child of a workflow that is created: the controller makes those.
+func checkChild(user authenticationv1.UserInfo, found marks) error {
+	if len(found) == 0 || user.Username == controllerUser {
+		return nil
+	}
+	return notYours(found.differs(nil), user, "leave it out, or create a Workflow, whose children get it")
 }
 
 func notYours(mark string, user authenticationv1.UserInfo, remedy string) error {

@@ -59,6 +59,12 @@ func (h *operationHandler) create(ctx context.Context, req admission.Request, op
 		return deny(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf(
 			"annotation %s is written when somebody sets spec.approved to true: leave it out", v1alpha1.ApprovedByAnnotation))
 	}
+	if response := answerMarks(checkChild(req.UserInfo, childMarksOf(op))); response != nil {
+		return *response
+	}
+	if _, marked := operation.OutcomeOf(op); marked {
+		return admission.Allowed("") // it never runs
+	}
 	component, response := h.component(ctx, op)
 	if response != nil {
 		return *response
@@ -84,6 +90,9 @@ func (h *operationHandler) update(ctx context.Context, req admission.Request, be
 		return invalidObject(fmt.Errorf(
 			"spec.%s of operation %q may not change: what it runs was fixed when it was created; make a new operation, or raise spec.restarts to run this one again", field, after.Name))
 	}
+	if response := answerMarks(unchanged(req.UserInfo, childMarksOf(before), childMarksOf(after))); response != nil {
+		return *response
+	}
 	if err := checkRestarts("operation", before.Spec.Restarts, after.Spec.Restarts, after.Spec.DesiredState); err != nil {
 		return invalidObject(err)
 	}
@@ -91,7 +100,8 @@ func (h *operationHandler) update(ctx context.Context, req admission.Request, be
 	if response != nil {
 		return *response
 	}
-	if before.Spec.Queue == after.Spec.Queue && before.Spec.Project == after.Spec.Project && before.Spec.Cost == after.Spec.Cost {
+	_, neverRuns := operation.OutcomeOf(after)
+	if neverRuns || before.Spec.Queue == after.Spec.Queue && before.Spec.Project == after.Spec.Project && before.Spec.Cost == after.Spec.Cost {
 		return admission.Patched("", p...)
 	}
 	// A component that is gone is no reason to keep an operation in its queue: what it would say was stamped.

@@ -77,7 +77,7 @@ func (h *podHandler) update(ctx context.Context, req admission.Request, before, 
 	if after.Spec.SchedulerName != v1alpha1.SchedulerName {
 		return admission.Allowed("")
 	}
-	if response := answerMarks(h.marker.unchanged(req.UserInfo, marksOf(before), marksOf(after))); response != nil {
+	if response := answerMarks(unchanged(req.UserInfo, marksOf(before), marksOf(after))); response != nil {
 		return *response
 	}
 	if refusal := tenancy.CheckPriority(after.Annotations); refusal != nil {

@@ -168,8 +168,9 @@ func TestOperationsChange(t *testing.T) {
 		"template": func(o *v1alpha1.Operation) {
 			o.Spec.Template = runsPod(`{"spec":{"containers":[{"name":"other","image":"none"}]}}`)
 		},
-		"params":    func(o *v1alpha1.Operation) { o.Spec.Params = n("3") },
-		"component": of("divide", nil),
+		"params":      func(o *v1alpha1.Operation) { o.Spec.Params = n("3") },
+		"component":   of("divide", nil),
+		"environment": func(o *v1alpha1.Operation) { o.Spec.Environment = &v1alpha1.Environment{ServiceAccountName: "x"} },
 	} {
 		requireDenied(t, change(edit), operationsWebhook, `spec.`+field+` of operation "changes" may not change: what it runs was fixed when it was created; make a new operation, or raise spec.restarts to run this one again`)
 	}
@@ -219,7 +220,7 @@ func TestOnlyTheControllerMarks(t *testing.T) {
 	sentence := `annotation queueyard.io/origin is written by queueyard-controller alone, not by "sandbox-admin": leave it out, or create an Operation, which gets it`
 	requireDenied(t, admin.Create(t.Context(), pod("free", annotations(forged))), podsWebhook, sentence)
 	requireDenied(t, admin.Create(t.Context(), pod("free", annotations(forged), ownedBy("ReplicaSet"))), podsWebhook, sentence)
-	for _, label := range []string{v1alpha1.OperationLabel, v1alpha1.OperationUIDLabel, v1alpha1.AttemptLabel} {
+	for _, label := range []string{v1alpha1.OperationLabel, v1alpha1.OperationUIDLabel, v1alpha1.AttemptLabel, v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel} {
 		requireRefused(t, admin.Create(t.Context(), pod("free", labels(map[string]string{label: "1"}))), podsWebhook, "label "+label+" is written by")
 	}
 	requireDenied(t, admin.Create(t.Context(), job("free", "forged", func(j *batchv1.Job) { j.Annotations = forged })), jobsWebhook, sentence)
@@ -235,13 +236,62 @@ func TestOnlyTheControllerMarks(t *testing.T) {
 	requireRefused(t, admin.Update(t.Context(), j), jobChangesWebhook, `leave it as it is`)
 }
 
-// What the controller makes counts against the project of the operation's namespace, also in a queue
-// that drains by now; and so do the pods that Kubernetes makes for its Job.
-func TestMarksOfTheController(t *testing.T) {
+// asController is a client with the rights of the controller.
+func asController(t *testing.T) client.Client {
+	t.Helper()
 	config, err := env.ConfigFor(t.Context(), systemNamespace, "queueyard-controller")
 	require.NoError(t, err)
 	controller, err := clientOf(config)
 	require.NoError(t, err)
+	return controller
+}
+
+// What makes an operation the child of a workflow is the controller's to say, at its creation and later.
+func TestMarksOfChildren(t *testing.T) {
+	controller := asController(t)
+	label := func(key string) func(*v1alpha1.Operation) {
+		return func(o *v1alpha1.Operation) { o.Labels = map[string]string{key: "1"} }
+	}
+	annotation := func(key string) func(*v1alpha1.Operation) {
+		return func(o *v1alpha1.Operation) { o.Annotations = map[string]string{key: "skipped"} }
+	}
+	marks := map[string]func(*v1alpha1.Operation){}
+	for _, key := range []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel, v1alpha1.IndexLabel, v1alpha1.StepLabel, v1alpha1.WorkflowAttemptLabel} {
+		marks["label "+key] = label(key)
+	}
+	for _, key := range []string{v1alpha1.OutcomeAnnotation, v1alpha1.OutcomeMessageAnnotation, v1alpha1.QueuedTimeAnnotation} {
+		marks["annotation "+key] = annotation(key)
+	}
+	mine := op("free", "child-mine", held)
+	require.NoError(t, admin.Create(t.Context(), mine))
+	theirs := op("free", "child-theirs", held)
+	require.NoError(t, controller.Create(t.Context(), theirs))
+	for mark, set := range marks {
+		sentence := mark + ` is written by queueyard-controller alone, not by "sandbox-admin": `
+		requireDenied(t, admin.Create(t.Context(), op("free", "forged", held, set)), operationsWebhook, sentence+"leave it out, or create a Workflow, whose children get it")
+		marked := mine.DeepCopy()
+		set(marked)
+		requireDenied(t, admin.Patch(t.Context(), marked, client.MergeFrom(mine)), operationsWebhook, sentence+"leave it as it is")
+
+		marked = theirs.DeepCopy()
+		set(marked)
+		require.NoError(t, controller.Patch(t.Context(), marked, client.MergeFrom(theirs)))
+		without := marked.DeepCopy()
+		without.Labels, without.Annotations = nil, nil
+		requireDenied(t, admin.Patch(t.Context(), without, client.MergeFrom(marked)), operationsWebhook, sentence+"leave it as it is")
+		theirs = marked
+	}
+	// What never runs needs neither a queue nor a component.
+	never := op("free", "never", of("no-such-component", nil), annotation(v1alpha1.OutcomeAnnotation))
+	require.NoError(t, controller.Create(t.Context(), never))
+	never.Spec.Queue = "draining"
+	require.NoError(t, admin.Update(t.Context(), never))
+}
+
+// What the controller makes counts against the project of the operation's namespace, also in a queue
+// that drains by now; and so do the pods that Kubernetes makes for its Job.
+func TestMarksOfTheController(t *testing.T) {
+	controller := asController(t)
 	both := map[string]string{v1alpha1.OperationLabel: "o", v1alpha1.OperationUIDLabel: "u", v1alpha1.AttemptLabel: "1", v1alpha1.QueueLabel: "draining"}
 	p := pod("free", annotations(forged), labels(both))
 	require.NoError(t, controller.Create(t.Context(), p))
