@@ -279,13 +279,15 @@ func TestMarksOfChildren(t *testing.T) {
 		without := marked.DeepCopy()
 		without.Labels, without.Annotations = nil, nil
 		requireDenied(t, admin.Patch(t.Context(), without, client.MergeFrom(marked)), operationsWebhook, sentence+"leave it as it is")
-		theirs = marked
+		require.NoError(t, controller.Patch(t.Context(), without, client.MergeFrom(marked)))
+		theirs = without
 	}
 	// What never runs needs neither a queue nor a component.
 	never := op("free", "never", of("no-such-component", nil), annotation(v1alpha1.OutcomeAnnotation))
 	require.NoError(t, controller.Create(t.Context(), never))
-	never.Spec.Queue = "draining"
-	require.NoError(t, admin.Update(t.Context(), never))
+	moved := never.DeepCopy()
+	moved.Spec.Queue = "draining"
+	require.NoError(t, admin.Patch(t.Context(), moved, client.MergeFrom(never)))
 }
 
 // What the controller makes counts against the project of the operation's namespace, also in a queue
