@@ -1,0 +1,555 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/test/testenv"
+)
+
+var (
+	env   *testenv.Env
+	admin client.Client
+)
+
+func TestMain(m *testing.M) { os.Exit(runAll(m)) }
+
+func runAll(m *testing.M) int {
+	var err error
+	if env, err = testenv.StartShared(testenv.WithCRDs()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer env.Stop()
+	env.Config.QPS, env.Config.Burst = -1, -1
+	if admin, err = client.New(env.Config, client.Options{Scheme: scheme()}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(s); err != nil {
+		panic(err)
+	}
+	if err := v1alpha1.AddToScheme(s); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// start runs the controller with caches of its own, and gives what stops it.
+func start(t *testing.T, around interceptor.Funcs) (stop func()) {
+	t.Helper()
+	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
+		Scheme: scheme(), Cache: cache.Options{ByObject: CachedObjects()},
+		Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		NewClient: func(c *rest.Config, options client.Options) (client.Client, error) {
+			inner, err := client.NewWithWatch(c, options)
+			if err != nil {
+				return nil, err
+			}
+			return interceptor.NewClient(inner, around), nil
+		},
+	})
+	require.NoError(t, err)
+	require.NoError(t, Setup(mgr))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			assert.NoError(t, <-done)
+		})
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// world plays the controller of operations in a namespace of its own.
+type world struct {
+	*testing.T
+	namespace string
+	// ends says what an operation comes to, or "" while it runs.
+	ends func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any)
+	// most operations that had not begun at one moment.
+	mostWaiting int
+}
+
+func begin(t *testing.T, name string) *world {
+	w := &world{T: t, namespace: name, ends: func(*v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+		return v1alpha1.StatusSucceeded, nil
+	}}
+	require.NoError(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
+	return w
+}
+
+func (w *world) create(name, spec string) *v1alpha1.Workflow {
+	w.Helper()
+	flow := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}
+	require.NoError(w, yaml.UnmarshalStrict([]byte(spec), &flow.Spec))
+	require.NoError(w, admin.Create(w.Context(), flow))
+	return flow
+}
+
+func (w *world) operations() []v1alpha1.Operation {
+	w.Helper()
+	list := &v1alpha1.OperationList{}
+	require.NoError(w, admin.List(w.Context(), list, client.InNamespace(w.namespace)))
+	return list.Items
+}
+
+// turn leads every operation one status further.
+func (w *world) turn() {
+	w.Helper()
+	waiting := 0
+	for _, op := range w.operations() {
+		if op.Status.Phase == "" {
+			waiting++
+		}
+		phase, outputs := w.follow(&op)
+		if phase == op.Status.Phase || phase == "" {
+			continue
+		}
+		op.Status.Phase = phase
+		op.Status.Timeline = append(op.Status.Timeline, v1alpha1.TimelineEntry{Status: phase, Time: metav1.NowMicro(), Reason: "Played", Message: "was played"})
+		if outputs != nil {
+			op.Status.Outputs = v1alpha1.Values{}
+			for name, value := range outputs {
+				raw, err := json.Marshal(value)
+				require.NoError(w, err)
+				op.Status.Outputs[name] = apiextensionsv1.JSON{Raw: raw}
+			}
+		}
+		err := admin.Status().Update(w.Context(), &op)
+		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+			require.NoError(w, err)
+		}
+	}
+	w.mostWaiting = max(w.mostWaiting, waiting)
+}
+
+func (w *world) follow(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+	never := v1alpha1.Status(op.Annotations[v1alpha1.OutcomeAnnotation])
+	switch {
+	case op.Status.Phase.Final():
+		return op.Status.Phase, nil
+	case never != "":
+		return never, nil
+	case op.Spec.DesiredState == v1alpha1.Stopped:
+		return v1alpha1.StatusStopped, nil
+	case op.Status.Phase == "":
+		return v1alpha1.StatusRunning, nil
+	}
+	return w.ends(op)
+}
+
+func (w *world) read(flow *v1alpha1.Workflow) v1alpha1.WorkflowStatus {
+	w.Helper()
+	require.NoError(w, admin.Get(w.Context(), client.ObjectKeyFromObject(flow), flow))
+	return flow.Status
+}
+
+// until plays on until something is so.
+func (w *world) until(what string, is func() bool) {
+	w.Helper()
+	require.Eventually(w, func() bool {
+		w.turn()
+		return is()
+	}, 120*time.Second, 5*time.Millisecond, what)
+}
+
+func (w *world) reach(flow *v1alpha1.Workflow, phase v1alpha1.Status) v1alpha1.WorkflowStatus {
+	w.Helper()
+	w.until(fmt.Sprintf("%s is %s", flow.Name, phase), func() bool { return w.read(flow).Phase == phase })
+	return flow.Status
+}
+
+func (w *world) edit(flow *v1alpha1.Workflow, change func(*v1alpha1.WorkflowSpec)) {
+	w.Helper()
+	w.read(flow)
+	before := flow.DeepCopy()
+	change(&flow.Spec)
+	require.NoError(w, admin.Patch(w.Context(), flow, client.MergeFrom(before)))
+}
+
+// steps are the last phases of a workflow's steps, by name.
+func (w *world) steps(flow string) map[string]v1alpha1.Status {
+	out, attempt := map[string]v1alpha1.Status{}, map[string]string{}
+	for _, op := range w.operations() {
+		step := op.Labels[v1alpha1.StepLabel]
+		if op.Labels[v1alpha1.WorkflowLabel] == flow && op.Labels[v1alpha1.WorkflowAttemptLabel] >= attempt[step] {
+			out[step], attempt[step] = op.Status.Phase, op.Labels[v1alpha1.WorkflowAttemptLabel]
+		}
+	}
+	return out
+}
+
+func way(s v1alpha1.WorkflowStatus) string {
+	var names []string
+	for _, e := range s.Timeline {
+		names = append(names, string(e.Status))
+	}
+	return strings.Join(names, " ")
+}
+
+const job = `
+- name: job
+  inputs: [{name: x, type: int, default: 0}]
+  operation: {template: {pod: {spec: {containers: [{name: main, image: none, args: ["{{ params.x }}"]}]}}}}
+`
+
+func paramOf(op *v1alpha1.Operation, name string) int64 {
+	n, _ := strconv.ParseInt(string(op.Spec.Params[name].Raw), 10, 64)
+	return n
+}
+
+// Outputs flow along a diamond, whose steps start in the order of their dependencies.
+func TestDiamond(t *testing.T) {
+	w := begin(t, "diamond")
+	start(t, interceptor.Funcs{})
+	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+		return v1alpha1.StatusSucceeded, map[string]any{"loss": paramOf(op, "x") + 1}
+	}
+	flow := w.create("d", `
+entrypoint: main
+params: {first: 10}
+templates:`+job+`
+- name: main
+  dag:
+    operations:
+    - {name: d, template: job, params: {x: "{{ ops.b.outputs.loss * ops.c.outputs.loss }}"}}
+    - {name: b, template: job, params: {x: "{{ ops.a.outputs.loss }}"}}
+    - {name: c, template: job, params: {x: "{{ ops.a.outputs.loss * 2 }}"}, when: ops.a.outputs.loss > 3}
+    - {name: a, template: job, params: {x: "{{ params.first }}"}}
+    - {name: e, template: job, dependsOn: [a], when: ops.a.outputs.loss < 3}
+    outputs: {result: "{{ ops.d.outputs.loss }}"}
+`)
+	status := w.reach(flow, v1alpha1.StatusSucceeded)
+	assert.JSONEq(t, "277", string(status.Outputs["result"].Raw)) // (10+1+1) * (2*11+1) + 1
+	assert.Equal(t, "created compiled queued running succeeded", way(status))
+	assert.Equal(t, "5/5", status.Progress)
+	assert.Equal(t, v1alpha1.ChildCounts{Total: 5, Succeeded: 4, Skipped: 1}, status.Children)
+	assert.Equal(t, v1alpha1.StatusSkipped, w.steps("d")["e"])
+}
+
+// A step whose params have no value fails, with the sentence that says why; what depends on it does not run.
+func TestMissingOutput(t *testing.T) {
+	w := begin(t, "missing-output")
+	start(t, interceptor.Funcs{})
+	flow := w.create("m", `
+entrypoint: main
+templates:`+job+`
+- name: main
+  dag:
+    operations:
+    - {name: a, template: job}
+    - {name: b, template: job, params: {x: "{{ ops.a.outputs.loss }}"}}
+    - {name: c, template: job, dependsOn: [b]}
+    - {name: tell, template: job, dependsOn: [c], trigger: one_failed}
+`)
+	status := w.reach(flow, v1alpha1.StatusFailed)
+	assert.Equal(t, map[string]v1alpha1.Status{"a": "succeeded", "b": "failed", "c": "upstream_failed", "tell": "succeeded"}, w.steps("m"))
+	require.Len(t, status.Problems, 2)
+	assert.Equal(t, "2 succeeded, 1 failed, 1 upstream_failed", status.Timeline[len(status.Timeline)-1].Message)
+	for _, op := range w.operations() {
+		if op.Labels[v1alpha1.StepLabel] == "b" {
+			assert.Contains(t, op.Annotations[v1alpha1.OutcomeMessageAnnotation], "ops.a.outputs.loss has no value")
+		}
+	}
+}
+
+const mixed = `
+entrypoint: main
+onExit: {template: job}
+templates:` + job + `
+- name: sweep
+  matrix: {template: job, grid: {params: {x: {kind: range, value: [1, 4, 1]}}}, metric: {name: loss, optimization: minimize}}
+- name: main
+  dag:
+    operations:
+    - {name: a, template: job}
+    - {name: bad, template: job, params: {x: 99}, dependsOn: [a]}
+    - {name: lost, template: job, dependsOn: [bad]}
+    - {name: sweep, template: sweep, dependsOn: [a]}
+    - {name: after, template: job, dependsOn: [bad, sweep], trigger: all_done}
+`
+
+func mixedEnds(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+	if paramOf(op, "x") == 99 {
+		return v1alpha1.StatusFailed, nil
+	}
+	return v1alpha1.StatusSucceeded, map[string]any{"loss": paramOf(op, "x")}
+}
+
+// TestCrashAtEveryWrite lets the controller die before and after each of its writes. Whoever comes next brings the
+// workflow to the same end, with each child made once.
+func TestCrashAtEveryWrite(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for k := 1; ; k++ {
+			c := testenv.NewCut(k, after)
+			crashed := false
+			name := fmt.Sprintf("crash-%v-%d", after, k)
+			t.Run(name, func(t *testing.T) { crashed = liveThrough(t, name, c) })
+			if t.Failed() {
+				return
+			}
+			if !crashed {
+				assert.Greater(t, k, 15, "a workflow with nine operations takes some writes")
+				break
+			}
+		}
+	}
+}
+
+func liveThrough(t *testing.T, name string, c *testenv.Cut) (crashed bool) {
+	w := begin(t, name)
+	w.ends = mixedEnds
+	flow := w.create("m", mixed)
+	stop := start(t, c.Funcs())
+	w.until("it ends", func() bool {
+		if !crashed {
+			select {
+			case <-c.Died:
+				crashed = true
+				stop()
+				c.Heal()
+				start(t, c.Funcs())
+			default:
+			}
+		}
+		return w.read(flow).Phase.Final()
+	})
+	assert.Equal(t, v1alpha1.StatusFailed, flow.Status.Phase)
+	assert.Equal(t, "3 succeeded, 1 failed, 1 upstream_failed", flow.Status.Timeline[len(flow.Status.Timeline)-1].Message)
+	assert.Equal(t, map[string]v1alpha1.Status{"a": "succeeded", "bad": "failed", "lost": "upstream_failed", "after": "succeeded", "on-exit": "succeeded"}, w.steps("m"))
+	created := c.Created()
+	assert.Len(t, created, 9) // a, bad, lost, sweep with three trials, after, on-exit
+	for what, n := range created {
+		assert.Equal(t, 1, n, what)
+	}
+	assert.Len(t, w.operations(), 8)
+	return crashed
+}
+
+// A matrix makes its trials as they are wanted, each once, also when the controller is another in the middle; its
+// object does not grow with them.
+func TestMatrixIsPaced(t *testing.T) {
+	w := begin(t, "paced")
+	w.ends = mixedEnds
+	c := testenv.NewCut(0, false)
+	stop := start(t, c.Funcs())
+	flow := w.create("m", `
+entrypoint: main
+templates:`+job+`
+- name: main
+  matrix: {template: job, grid: {params: {x: {kind: range, value: [0, 300, 1]}}}, metric: {name: loss, optimization: maximize}}
+`)
+	for _, n := range []int64{50, 120, 200} {
+		w.until("some are done", func() bool { return w.read(flow).Children.Succeeded >= n })
+		stop()
+		stop = start(t, c.Funcs())
+	}
+	status := w.reach(flow, v1alpha1.StatusSucceeded)
+	assert.Equal(t, "299", status.Best.Value)
+	assert.JSONEq(t, "299", string(status.Best.Params["x"].Raw))
+	assert.Equal(t, v1alpha1.ChildCounts{Total: 300, Failed: 1, Succeeded: 299}, status.Children)
+	assert.Len(t, c.Created(), 300)
+	for what, n := range c.Created() {
+		assert.Equal(t, 1, n, what)
+	}
+	assert.LessOrEqual(t, w.mostWaiting, ahead)
+	size, err := json.Marshal(status)
+	require.NoError(t, err)
+	assert.Less(t, len(size), 6000)
+	// Their places in the line are those of their indexes.
+	last := ""
+	all := w.operations()
+	slices.SortFunc(all, func(a, b v1alpha1.Operation) int { return int(paramOf(&a, "x") - paramOf(&b, "x")) })
+	for _, op := range all {
+		at := op.Annotations[v1alpha1.QueuedTimeAnnotation]
+		parsed, err := time.Parse(time.RFC3339Nano, at)
+		require.NoError(t, err)
+		if last != "" {
+			before, _ := time.Parse(time.RFC3339Nano, last)
+			assert.True(t, before.Before(parsed), "%s after %s", at, last)
+		}
+		last = at
+	}
+}
+
+// A goal that is reached stops what waits and runs, and the workflow succeeds; too many failures fail it.
+func TestEarlyStopping(t *testing.T) {
+	w := begin(t, "early")
+	start(t, interceptor.Funcs{})
+	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+		switch x := paramOf(op, "x"); {
+		case x < 1000 && x != 7:
+			return "", nil // runs on
+		case x >= 1000 && x%2 == 0:
+			return v1alpha1.StatusFailed, nil
+		default:
+			return v1alpha1.StatusSucceeded, map[string]any{"loss": 0.99}
+		}
+	}
+	const sweep = "entrypoint: main\ntemplates:" + job + "- name: main\n  matrix: {template: job, grid: {params: {x: {kind: range, value: %s}}}, earlyStopping: %s}\n"
+	goal := w.create("goal", fmt.Sprintf(sweep, "[0, 500, 1]", "{metrics: [{metric: loss, value: 0.95, optimization: maximize}]}"))
+	status := w.reach(goal, v1alpha1.StatusSucceeded)
+	assert.Contains(t, way(status), "running stopping succeeded")
+	assert.Contains(t, status.Timeline[len(status.Timeline)-1].Message, "is 0.99, and earlyStopping.metrics asks for at least 0.95")
+	assert.EqualValues(t, 1, status.Children.Succeeded)
+	assert.Positive(t, status.Children.Stopped)
+	assert.Less(t, status.Children.Stopped, int64(499))
+	failing := w.create("failing", fmt.Sprintf(sweep, "[1000, 1300, 1]", "{failure: {percent: 10}}"))
+	status = w.reach(failing, v1alpha1.StatusFailed)
+	assert.Contains(t, status.Timeline[len(status.Timeline)-1].Message, "of 300 children failed, more than earlyStopping.failure.percent allows (10%)")
+	assert.Less(t, status.Children.Succeeded+status.Children.Failed, int64(300))
+}
+
+// A stopped tree stops at every level, and goes on with what it has not done.
+func TestStopAndResume(t *testing.T) {
+	w := begin(t, "stop")
+	start(t, interceptor.Funcs{})
+	hold := true
+	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+		if hold && paramOf(op, "x") > 1 {
+			return "", nil
+		}
+		return v1alpha1.StatusSucceeded, nil
+	}
+	flow := w.create("m", `
+entrypoint: main
+templates:`+job+`
+- name: sweep
+  matrix: {template: job, grid: {params: {x: {kind: range, value: [1, 5, 1]}}}}
+- name: main
+  dag: {operations: [{name: a, template: job}, {name: sweep, template: sweep, dependsOn: [a]}, {name: z, template: job, dependsOn: [sweep]}]}
+`)
+	trials := func() (n int) {
+		for _, op := range w.operations() {
+			if op.Labels[v1alpha1.StepLabel] == "" && op.Status.Phase != "" {
+				n++
+			}
+		}
+		return n
+	}
+	w.until("all trials run", func() bool { return trials() == 4 })
+	w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.DesiredState = v1alpha1.Stopped })
+	status := w.reach(flow, v1alpha1.StatusStopped)
+	assert.Contains(t, way(status), "running stopping stopped")
+	for _, op := range w.operations() {
+		assert.True(t, op.Status.Phase.Final(), op.Name)
+	}
+	hold = false
+	w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.DesiredState = v1alpha1.Run })
+	status = w.reach(flow, v1alpha1.StatusSucceeded)
+	assert.Equal(t, int32(2), status.Attempt)
+	assert.Equal(t, map[string]v1alpha1.Status{"a": "succeeded", "z": "succeeded", "": "succeeded"}, union(w.steps("m"), map[string]v1alpha1.Status{"": "succeeded"}))
+	ran := map[int64]int{}
+	for _, op := range w.operations() {
+		if op.Labels[v1alpha1.StepLabel] == "" && op.Status.Phase == v1alpha1.StatusSucceeded {
+			ran[paramOf(&op, "x")]++
+		}
+	}
+	assert.Equal(t, map[int64]int{1: 1, 2: 1, 3: 1, 4: 1}, ran)
+}
+
+func union(a, b map[string]v1alpha1.Status) map[string]v1alpha1.Status {
+	for k, v := range b {
+		a[k] = v
+	}
+	return a
+}
+
+// A restart repeats what failed, inside nested workflows too, and what depended on it; the rest is kept.
+func TestRestart(t *testing.T) {
+	w := begin(t, "restart")
+	start(t, interceptor.Funcs{})
+	repaired := false
+	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+		if !repaired && paramOf(op, "x") == 2 {
+			return v1alpha1.StatusFailed, nil
+		}
+		return v1alpha1.StatusSucceeded, nil
+	}
+	flow := w.create("m", `
+entrypoint: main
+templates:`+job+`
+- name: sweep
+  matrix: {template: job, grid: {params: {x: {kind: range, value: [1, 4, 1]}}}}
+- name: main
+  dag: {operations: [{name: a, template: job}, {name: sweep, template: sweep, dependsOn: [a]}, {name: z, template: job, dependsOn: [sweep]}]}
+`)
+	status := w.reach(flow, v1alpha1.StatusFailed)
+	assert.Equal(t, map[string]v1alpha1.Status{"a": "succeeded", "z": "upstream_failed"}, w.steps("m"))
+	require.Len(t, status.Problems, 2)
+	repaired = true
+	w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.Restarts = 1 })
+	status = w.reach(flow, v1alpha1.StatusSucceeded)
+	assert.Empty(t, status.Problems)
+	byParam, total := map[int64]int{}, 0
+	for _, op := range w.operations() {
+		total++
+		if op.Labels[v1alpha1.StepLabel] == "" {
+			byParam[paramOf(&op, "x")]++
+		}
+	}
+	assert.Equal(t, map[int64]int{1: 1, 2: 2, 3: 1}, byParam, "one trial ran again")
+	assert.Equal(t, 7, total, "a once, z marked once and run once")
+	// What succeeded as a whole runs as a whole.
+	w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.Restarts = 2 })
+	w.until("it runs again", func() bool { return w.read(flow).Attempt == 3 })
+	w.reach(flow, v1alpha1.StatusSucceeded)
+	assert.Len(t, w.operations(), 12)
+}
+
+// A child that somebody deletes is made again while its workflow runs.
+func TestDeletedChild(t *testing.T) {
+	w := begin(t, "deleted")
+	start(t, interceptor.Funcs{})
+	hold := true
+	w.ends = func(*v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+		if hold {
+			return "", nil
+		}
+		return v1alpha1.StatusSucceeded, nil
+	}
+	flow := w.create("m", "entrypoint: job\ntemplates:"+job)
+	w.until("it runs", func() bool { ops := w.operations(); return len(ops) == 1 && ops[0].Status.Phase != "" })
+	first := w.operations()[0]
+	require.NoError(t, admin.Delete(t.Context(), &first))
+	w.until("there is another", func() bool { ops := w.operations(); return len(ops) == 1 && ops[0].UID != first.UID })
+	hold = false
+	w.reach(flow, v1alpha1.StatusSucceeded)
+}
