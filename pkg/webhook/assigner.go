@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,8 @@ type assigner struct {
 	defaultQueue string
 	// withoutProject holds namespaces of which the API server said just now that no project claims them.
 	withoutProject *cache.Expiring
+	// asking lets one of those that come at the same time ask that for all.
+	asking singleflight.Group
 }
 
 func newAssigner(cached, live client.Reader, defaultQueue string) *assigner {
@@ -39,22 +42,38 @@ func (a *assigner) assign(ctx context.Context, c tenancy.Claim, enters func(queu
 		return assignment, err
 	}
 	absent := refusal == nil && assignment.Project == "" && enters(assignment.Queue)
-	if absent {
-		_, confirmed := a.withoutProject.Get(c.Namespace)
-		absent = !confirmed
-	}
-	if refusal != nil || absent {
-		if assignment, refusal, err = a.ask(ctx, a.live, c, enters); err != nil {
-			return assignment, err
+	live := func() {
+		assignment, refusal, err = a.ask(ctx, a.live, c, enters)
+		if absent && err == nil && refusal == nil && assignment.Project == "" {
+			a.withoutProject.Set(c.Namespace, true, confirmedFor)
 		}
+	}
+	switch {
+	case refusal != nil:
+		live()
+	case absent && !a.confirmed(c.Namespace):
+		first := false
+		_, _, _ = a.asking.Do(c.Namespace, func() (any, error) {
+			first = true
+			live()
+			return nil, nil
+		})
+		if !first && !a.confirmed(c.Namespace) {
+			live()
+		}
+	}
+	if err != nil {
+		return assignment, err
 	}
 	if refusal != nil {
 		return tenancy.Assignment{}, refusal
 	}
-	if absent && assignment.Project == "" {
-		a.withoutProject.Set(c.Namespace, true, confirmedFor)
-	}
 	return assignment, nil
+}
+
+func (a *assigner) confirmed(namespace string) bool {
+	_, confirmed := a.withoutProject.Get(namespace)
+	return confirmed
 }
 
 func (a *assigner) ask(ctx context.Context, reader client.Reader, c tenancy.Claim, enters func(string) bool) (tenancy.Assignment, *tenancy.Refusal, error) {

@@ -3,7 +3,9 @@ package webhook
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -95,6 +97,64 @@ func TestAConfirmedAbsenceIsNotAskedAgain(t *testing.T) {
 	clock.Step(confirmedFor)
 	ask()
 	assert.Equal(t, 2, liveLists)
+}
+
+// Of those that come at the same time one asks the API server, and the others believe the answer. Where
+// there is none, they ask themselves.
+func TestOneAsksForAll(t *testing.T) {
+	const callers = 8
+	scheme := runtime.NewScheme()
+	require.NoError(t, v1alpha1.AddToScheme(scheme))
+	require.NoError(t, corev1.AddToScheme(scheme))
+	objects := []client.Object{&corev1.Namespace{ObjectMeta: named("n")}, &v1alpha1.Queue{ObjectMeta: named("default")}}
+	for name, tc := range map[string]struct {
+		first  error
+		failed int
+	}{
+		"answered":     {},
+		"not answered": {first: errors.New("connection refused"), failed: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var asked atomic.Int32
+				open := make(chan struct{})
+				live := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+					List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+						n := asked.Add(1)
+						<-open
+						if n == 1 && tc.first != nil {
+							return tc.first
+						}
+						return c.List(ctx, list, opts...)
+					},
+				}).Build()
+				a := newAssigner(fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(), live, "default")
+				errs := make(chan error, callers)
+				for range callers {
+					go func() {
+						got, err := a.assign(t.Context(), tenancy.Claim{Namespace: "n"}, always)
+						if err == nil && (got.Queue != "default" || got.Project != "") {
+							t.Errorf("assigned to %+v", got)
+						}
+						errs <- err
+					}()
+				}
+				synctest.Wait()
+				assert.Equal(t, int32(1), asked.Load())
+				close(open)
+				failed := 0
+				for range callers {
+					if <-errs != nil {
+						failed++
+					}
+				}
+				assert.Equal(t, tc.failed, failed)
+				if tc.first == nil {
+					assert.Equal(t, int32(1), asked.Load())
+				}
+			})
+		})
+	}
 }
 
 // A failed read is no refusal: the client may try again.
