@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
-	"github.com/queueyard/queueyard/pkg/sandbox"
 	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
@@ -12,33 +11,8 @@ import (
 type flow struct {
 	Shape      harness.Shape `json:"shape"`
 	Operations int           `json:"operations"`
-	figures
-	costs
-}
-
-// costs are what one operation costs.
-type costs struct {
-	Writes          map[string]float64 `json:"writes"`
-	WritesSum       float64            `json:"writesSum"`
-	Requests        map[string]float64 `json:"controllerRequests"`
-	ControllerCPU   float64            `json:"controllerCPUMs"`
-	SchedulerCPU    float64            `json:"schedulerCPUMs"`
-	ControlPlaneCPU float64            `json:"controlPlaneCPUMs"`
-	ControllerRSS   float64            `json:"controllerRSSMiB"`
-	SchedulerRSS    float64            `json:"schedulerRSSMiB"`
-}
-
-func costsOf(before, after harness.Reading, n int) costs {
-	c := costs{
-		ControllerCPU:   after.CPUSince(before, sandbox.Controller, n),
-		SchedulerCPU:    after.CPUSince(before, sandbox.Scheduler, n),
-		ControlPlaneCPU: after.CPUSince(before, sandbox.ControlPlane, n),
-		ControllerRSS:   after.RSS[sandbox.Controller],
-		SchedulerRSS:    after.RSS[sandbox.Scheduler],
-	}
-	c.Writes, c.WritesSum = harness.Each(before.Writes, after.Writes, n)
-	c.Requests, _ = harness.Each(before.Controller.Requests, after.Controller.Requests, n)
-	return c
+	harness.Figures
+	harness.Costs
 }
 
 // flow sends operations through queues. They open when two turns of their seats wait, and the others
@@ -67,17 +41,17 @@ func (b *bench) flow(ctx context.Context, shape harness.Shape, n int) (flow, err
 	if err := s.create(ctx, ahead, n); err != nil {
 		return f, err
 	}
-	if err := await(ctx, s.watched.Done); err != nil {
+	if err := s.watched.Await(ctx); err != nil {
 		return f, err
 	}
-	if err := b.rest(ctx); err != nil { // the last ones are let go after they have succeeded
+	if err := b.Quiet(ctx); err != nil { // the last ones are let go after they have succeeded
 		return f, err
 	}
 	after, err := b.Read(ctx)
 	if err != nil {
 		return f, err
 	}
-	f.figures, f.costs = s.watched.figures(), costsOf(before, after, n)
-	say("%5s: %.1f finished/s, turnover %.0f/%.0f ms, %.1f writes, controller %.1f ms", shape, f.Finished, f.TurnoverP50, f.TurnoverP99, f.WritesSum, f.ControllerCPU)
+	f.Figures, f.Costs = s.watched.Figures(), harness.CostsOf(before, after, n)
+	say("%5s: %.1f finished/s, turnover %.0f/%.0f ms, %.1f writes, controller %.1f ms", shape, f.Succeeded, f.TurnoverP50, f.TurnoverP99, f.WritesSum, f.ControllerCPU)
 	return f, nil
 }

@@ -29,20 +29,20 @@ type waitingLine struct {
 	CreatedIn float64 `json:"createdInSeconds"`
 	QueuedIn  float64 `json:"queuedInSeconds"`
 	// Creating is what each cost until then.
-	Creating costs `json:"creating"`
+	Creating harness.Costs `json:"creating"`
 	// Heap and RSS of the controller, MiB, before and with the line at rest.
 	HeapBefore float64 `json:"heapBeforeMiB"`
 	Heap       float64 `json:"heapMiB"`
 	RSSBefore  float64 `json:"rssBeforeMiB"`
 	RSS        float64 `json:"rssMiB"`
-	// FirstNode and FirstRunning are the milliseconds from the opening of the queue to the first pod on a
+	// ToNode and ToRunning are the milliseconds from the opening of the queue to the first pod on a
 	// node and the first operation seen as running.
-	FirstNode    float64 `json:"firstNodeMs"`
-	FirstRunning float64 `json:"firstRunningMs"`
+	ToNode    float64 `json:"firstNodeMs"`
+	ToRunning float64 `json:"firstRunningMs"`
 	// Ended operations with the rest behind them, and what each cost.
 	Ended int `json:"ended"`
-	figures
-	costs
+	harness.Figures
+	harness.Costs
 	// Restart is the longest time in milliseconds between two pods getting nodes, from the moment the controller is told to end.
 	Restart float64 `json:"restartMs"`
 }
@@ -66,7 +66,7 @@ func (b *bench) line(ctx context.Context, queued, ended int) (*waitingLine, erro
 	if err := b.open(ctx, s, l); err != nil {
 		return nil, err
 	}
-	say("first on a node after %.0f ms, %.1f finished/s, at most %d waiting pods", l.FirstNode, l.Finished, l.MostWaiting)
+	say("first on a node after %.0f ms, %.1f finished/s, at most %d waiting pods", l.ToNode, l.Succeeded, l.MostWaiting)
 	return l, b.restart(ctx, s, l)
 }
 
@@ -82,20 +82,20 @@ func (b *bench) fill(ctx context.Context, s *sending, l *waitingLine) error {
 	}
 	l.CreatedIn = time.Since(start).Seconds()
 	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, queueing, true, func(context.Context) (bool, error) {
-		return s.watched.figures().queued == l.Queued, nil
+		return s.watched.Queued() == l.Queued, nil
 	})
 	if err != nil {
-		return fmt.Errorf("%d of %d operations are queued: %w", s.watched.figures().queued, l.Queued, err)
+		return fmt.Errorf("%d of %d operations are queued: %w", s.watched.Queued(), l.Queued, err)
 	}
 	l.QueuedIn = time.Since(start).Seconds()
-	if err := b.rest(ctx); err != nil {
+	if err := b.Quiet(ctx); err != nil {
 		return err
 	}
 	after, err := b.Read(ctx)
 	if err != nil {
 		return err
 	}
-	l.Creating = costsOf(before, after, l.Queued)
+	l.Creating = harness.CostsOf(before, after, l.Queued)
 	l.HeapBefore, l.Heap = before.Controller.Heap, after.Controller.Heap
 	l.RSSBefore, l.RSS = before.RSS[sandbox.Controller], after.RSS[sandbox.Controller]
 	return nil
@@ -111,28 +111,28 @@ func (b *bench) open(ctx context.Context, s *sending, l *waitingLine) error {
 	if err := s.set(ctx, lineSeats, v1alpha1.QueueOpen); err != nil {
 		return err
 	}
-	if err := await(ctx, s.watched.Done); err != nil {
+	if err := s.watched.Await(ctx); err != nil {
 		return err
 	}
 	after, err := b.Read(ctx)
 	if err != nil {
 		return err
 	}
-	l.figures, l.costs = s.watched.figures(), costsOf(before, after, l.Ended)
-	l.FirstNode = float64(l.bound[0].Sub(opened).Microseconds()) / 1000
-	l.FirstRunning = float64(l.firstRunning.Sub(opened).Microseconds()) / 1000
+	l.Figures, l.Costs = s.watched.Figures(), harness.CostsOf(before, after, l.Ended)
+	l.ToNode = float64(l.Figures.FirstNode.Sub(opened).Microseconds()) / 1000
+	l.ToRunning = float64(l.Figures.FirstRunning.Sub(opened).Microseconds()) / 1000
 	return nil
 }
 
 // restart ends the controller; the sandbox starts it anew.
 func (b *bench) restart(ctx context.Context, s *sending, l *waitingLine) error {
-	from := len(s.watched.figures().bound) - 1
+	from := len(s.watched.OnNodes()) - 1
 	if err := b.Sandbox.Signal(sandbox.Controller, syscall.SIGTERM); err != nil {
 		return err
 	}
 	var bound []time.Time
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, 5*time.Minute, true, func(context.Context) (bool, error) {
-		bound = s.watched.figures().bound[from:]
+		bound = s.watched.OnNodes()[from:]
 		// Those that had pods go on without the controller: enough more must follow.
 		return len(bound) > maxAhead+restartAfter, nil
 	})

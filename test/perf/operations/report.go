@@ -3,9 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/queueyard/queueyard/test/perf/harness"
 )
@@ -29,47 +27,25 @@ func writeFlows(w io.Writer, flows []flow) {
 		same := of(flows, s)
 		m := func(figure func(flow) float64) float64 { return harness.Median(same, figure) }
 		fmt.Fprintf(w, "| %d × %d | %d | %.1f (%d) | %.3f | %.0f / %.0f | %.0f / %.0f | %.1f | %.2f | %.1f | %.1f | %.1f | %.0f / %.0f |\n",
-			s.Queues, s.Seats, same[0].Operations, m(func(f flow) float64 { return f.Finished }), s.Queues*s.Seats, m(func(f flow) float64 { return f.Utilisation }),
+			s.Queues, s.Seats, same[0].Operations, m(func(f flow) float64 { return f.Succeeded }), s.Queues*s.Seats, m(func(f flow) float64 { return f.Utilisation }),
 			m(func(f flow) float64 { return f.TurnoverP50 }), m(func(f flow) float64 { return f.TurnoverP99 }),
 			m(func(f flow) float64 { return f.RecordedP50 }), m(func(f flow) float64 { return f.RecordedP99 }),
 			m(func(f flow) float64 { return f.WritesSum }), m(func(f flow) float64 { return f.Writes[statusWrite] }),
 			m(func(f flow) float64 { return f.ControllerCPU }), m(func(f flow) float64 { return f.SchedulerCPU }), m(func(f flow) float64 { return f.ControlPlaneCPU }),
 			m(func(f flow) float64 { return f.ControllerRSS }), m(func(f flow) float64 { return f.SchedulerRSS }))
 	}
-	fmt.Fprintf(w, "\nWrites per operation, and the controller's own requests (leases and reads included).\n\n| write |%s\n|---|%s\n",
-		columns(shapes, func(s harness.Shape) string { return fmt.Sprintf("%d × %d", s.Queues, s.Seats) }), strings.Repeat("---|", len(shapes)))
-	writeCounts(w, flows, shapes, "", func(f flow) map[string]float64 { return f.Writes })
-	writeCounts(w, flows, shapes, "controller: ", func(f flow) map[string]float64 { return f.Requests })
-	fmt.Fprintln(w)
+	fmt.Fprint(w, "\nWrites per operation of all clients, and requests of the controller (reads, reviews and leases included).\n\n")
+	var heads []string
+	var columns []map[string]float64
+	for _, s := range shapes {
+		heads = append(heads, fmt.Sprintf("%d × %d", s.Queues, s.Seats))
+		columns = append(columns, harness.MedianCounts(of(flows, s), func(f flow) map[string]float64 { return f.Counts() }))
+	}
+	harness.WriteCounts(w, heads, columns)
 }
 
 // statusWrite is how the API server counts the writing of an operation's status.
 const statusWrite = "PUT operations/status"
-
-// writeCounts prints what happened more than once in a hundred operations.
-func writeCounts(w io.Writer, flows []flow, shapes []harness.Shape, prefix string, counts func(flow) map[string]float64) {
-	names := map[string]bool{}
-	for _, f := range flows {
-		for name, n := range counts(f) {
-			if n >= 0.01 {
-				names[name] = true
-			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		fmt.Fprintf(w, "| %s%s |%s\n", prefix, name, columns(shapes, func(s harness.Shape) string {
-			return fmt.Sprintf("%.2f", harness.Median(of(flows, s), func(f flow) float64 { return counts(f)[name] }))
-		}))
-	}
-}
-
-func columns(shapes []harness.Shape, cell func(harness.Shape) string) string {
-	var text strings.Builder
-	for _, s := range shapes {
-		text.WriteString(" " + cell(s) + " |")
-	}
-	return text.String()
-}
 
 func shapesOf(flows []flow) (shapes []harness.Shape) {
 	for _, f := range flows {
@@ -98,8 +74,8 @@ func writeLine(w io.Writer, l *waitingLine) {
 		{"heap of the controller MiB, before → with them", fmt.Sprintf("%.0f → %.0f (%.1f KiB each)", l.HeapBefore, l.Heap, (l.Heap-l.HeapBefore)*1024/float64(l.Queued))},
 		{"RSS of the controller MiB, before → with them", fmt.Sprintf("%.0f → %.0f", l.RSSBefore, l.RSS)},
 		{"most pods without a node at any time", fmt.Sprint(l.MostWaiting)},
-		{"from the opening of the queue to the first pod on a node / operation seen running, ms", fmt.Sprintf("%.0f / %.0f", l.FirstNode, l.FirstRunning)},
-		{"finished/s (ceiling), with the others behind", fmt.Sprintf("%.1f (%d)", l.Finished, lineSeats)},
+		{"from the opening of the queue to the first pod on a node / operation seen running, ms", fmt.Sprintf("%.0f / %.0f", l.ToNode, l.ToRunning)},
+		{"finished/s (ceiling), with the others behind", fmt.Sprintf("%.1f (%d)", l.Succeeded, lineSeats)},
 		{"turnover p50 / p99 ms", fmt.Sprintf("%.0f / %.0f", l.TurnoverP50, l.TurnoverP99)},
 		{"writes / status writes per ended operation, after its queueing", fmt.Sprintf("%.1f / %.2f", l.WritesSum, l.Writes[statusWrite])},
 		{"CPU ms of controller / scheduler / control plane per ended operation", fmt.Sprintf("%.1f / %.1f / %.1f", l.ControllerCPU, l.SchedulerCPU, l.ControlPlaneCPU)},

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"testing"
@@ -9,36 +9,31 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
-	"github.com/queueyard/queueyard/test/perf/harness"
 )
-
-var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // film plays what the watches show.
 type film struct {
-	*watched
+	*Watched
 	at int
 }
 
-func newFilm(enough int, names ...string) *film {
-	f := &film{watched: newWatched(harness.NewRecorder(1, map[string]int{"q": len(names)}), enough)}
+func newFilm(enough, n int) *film {
+	f := &film{Watched: NewWatched(1, map[string]int{"q": n}, enough)}
 	f.now = func() time.Time { return epoch.Add(time.Duration(f.at) * time.Millisecond) }
-	for _, name := range names {
-		f.created(name, "q")
-	}
 	return f
 }
 
 func (f *film) pod(at int, name, node string, phase corev1.PodPhase, deleted bool) {
 	f.at = at
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name + "-x-1", Labels: map[string]string{v1alpha1.OperationLabel: name}}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name + "-x-1", Labels: map[string]string{v1alpha1.OperationLabel: name, v1alpha1.QueueLabel: "q"}}}
 	pod.Spec.NodeName, pod.Status.Phase = node, phase
 	f.seePod(pod, deleted)
 }
 
-func (f *film) operation(at int, name string, phase v1alpha1.Status) {
+func (f *film) operation(at int, name string, phase v1alpha1.Status, queue ...string) {
 	f.at = at
 	op := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	op.Spec.Queue = append(queue, "q")[0]
 	if phase != "" {
 		op.Status.Phase, op.Status.QueuedTime = phase, &metav1.MicroTime{Time: epoch}
 		op.Status.Timeline = []v1alpha1.TimelineEntry{{Status: phase, Message: "because"}}
@@ -47,9 +42,9 @@ func (f *film) operation(at int, name string, phase v1alpha1.Status) {
 }
 
 func TestWatched(t *testing.T) {
-	f := newFilm(2, "a", "b", "c")
+	f := newFilm(2, 3)
 	f.operation(1, "a", "")
-	f.operation(2, "another run's", v1alpha1.StatusQueued)
+	f.operation(2, "another run's", v1alpha1.StatusQueued, "other")
 	for i, name := range []string{"a", "b", "c"} {
 		f.operation(10+i, name, v1alpha1.StatusQueued)
 		f.pod(20+i, name, "", corev1.PodPending, false)
@@ -65,17 +60,18 @@ func TestWatched(t *testing.T) {
 	f.operation(200, "b", v1alpha1.StatusSucceeded) // before its pod is seen to end
 	require.NoError(t, <-f.Done)
 
-	got := f.figures()
-	require.Equal(t, 3, got.queued)
+	got := f.Figures()
+	require.Equal(t, 3, f.Queued())
 	require.Equal(t, 3, got.MostWaiting)
 	require.Equal(t, 15.0, got.TurnoverP50)
 	require.Equal(t, 30.0, got.RecordedP99)
-	require.Len(t, got.bound, 2)
-	require.Equal(t, epoch.Add(50*time.Millisecond), got.firstRunning)
+	require.Len(t, f.OnNodes(), 2)
+	require.Equal(t, epoch.Add(40*time.Millisecond), got.FirstNode)
+	require.Equal(t, epoch.Add(50*time.Millisecond), got.FirstRunning)
 }
 
 func TestWatchedTellsWhatDidNotSucceed(t *testing.T) {
-	f := newFilm(1, "a", "b")
+	f := newFilm(1, 2)
 	f.operation(1, "a", v1alpha1.StatusFailed)
 	f.operation(2, "b", v1alpha1.StatusSucceeded)
 	require.ErrorContains(t, <-f.Done, "operation a is failed: because")
