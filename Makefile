@@ -76,11 +76,13 @@ test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
 
 .PHONY: bench
 bench: BASELINE ?= $(shell git log -1 --format=%h --grep='^Benchmarks' -- docs/benchmarks.md)
-bench: build ## Measure the ledger against its targets and BASELINE, and a cluster against the stock scheduler (about 40 minutes).
+bench: build ## Measure the ledger against its targets and BASELINE, a cluster against the stock scheduler, operations and workflows (about 50 minutes).
 	go run ./hack/bench -baseline '$(BASELINE)'
 	go test -run '^$$' -bench 'Memory' -benchtime 1x ./pkg/ledger
 	go test -run '^$$' -bench '[^y]$$' -benchtime 200000x ./pkg/ledger
 	go run ./test/perf
+	go run ./test/perf/operations -queued 10000
+	go run ./test/perf/workflows -children 2000 -nested 40
 
 .PHONY: generate
 generate: ## Make the generated code and CRDs anew.
