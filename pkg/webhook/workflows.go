@@ -31,6 +31,9 @@ func (h *workflowHandler) Handle(ctx context.Context, req admission.Request) adm
 		return malformed(err)
 	}
 	w.Namespace = req.Namespace
+	if !wellFormed(&w.Spec) {
+		return admission.Allowed("") // the schema, which is asked later, says what is wrong
+	}
 	if err := checkDurations(&w.Spec); err != nil {
 		return invalidObject(err)
 	}
@@ -51,6 +54,9 @@ func (h *workflowHandler) create(ctx context.Context, req admission.Request, w *
 	if _, given := w.Annotations[v1alpha1.ApprovedByAnnotation]; given {
 		return deny(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf(
 			"annotation %s is written when somebody sets spec.approved to true: leave it out", v1alpha1.ApprovedByAnnotation))
+	}
+	if response := answerMarks(checkChild(req.UserInfo, childMarksOf(w))); response != nil {
+		return *response
 	}
 	components := &components{handler: h.operations, namespace: w.Namespace, read: map[string]*v1alpha1.Component{}}
 	_, err := plan.Check(w, func(name string) (*v1alpha1.Component, []string, error) { return components.find(ctx, name) })
@@ -89,6 +95,9 @@ func (h *workflowHandler) update(ctx context.Context, req admission.Request, bef
 		return invalidObject(fmt.Errorf(
 			"spec.%s of workflow %q may not change: what it runs was fixed when it was created; make a new workflow, or raise spec.restarts to run what failed of this one again", field, after.Name))
 	}
+	if response := answerMarks(unchanged(req.UserInfo, childMarksOf(before), childMarksOf(after))); response != nil {
+		return *response
+	}
 	if err := checkRestarts("workflow", before.Spec.Restarts, after.Spec.Restarts, after.Spec.DesiredState); err != nil {
 		return invalidObject(err)
 	}
@@ -102,6 +111,40 @@ func (h *workflowHandler) update(ctx context.Context, req admission.Request, bef
 	answered := h.assign(ctx, after)
 	answered.Patches = append(answered.Patches, p...)
 	return answered
+}
+
+// wellFormed says that of what excludes each other there is one.
+func wellFormed(spec *v1alpha1.WorkflowSpec) bool {
+	one := func(all ...bool) bool {
+		n := 0
+		for _, is := range all {
+			if is {
+				n++
+			}
+		}
+		return n == 1
+	}
+	for i := range spec.Templates {
+		t := &spec.Templates[i]
+		if !one(t.Operation != nil, t.DAG != nil, t.Matrix != nil) {
+			return false
+		}
+		if o := t.Operation; o != nil && !one(o.Component != "", o.Template != nil) {
+			return false
+		}
+		if m := t.Matrix; m != nil && !(one(m.Template != "", m.Component != "") && one(m.Mapping != nil, m.Grid != nil, m.Random != nil)) {
+			return false
+		}
+		if t.DAG == nil {
+			continue
+		}
+		for k := range t.DAG.Operations {
+			if s := &t.DAG.Operations[k]; !one(s.Template != "", s.Component != "") {
+				return false
+			}
+		}
+	}
+	return spec.OnExit == nil || one(spec.OnExit.Template != "", spec.OnExit.Component != "")
 }
 
 // components reads each component once.
