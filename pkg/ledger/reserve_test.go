@@ -77,6 +77,20 @@ func TestReservations(t *testing.T) {
 				f.enter("in "+queue, queue, in("p"), asks("tpu", 1))
 			}
 		}, "in high"},
+		{"a later one of higher priority waits for it", func(f *fixture) {
+			f.Reserve("big", 0)
+			f.enter("urgent", "q", asks("gpu", 1), priority(9))
+			f.Remove("a0")
+		}, ""},
+		{"but is the head of a strict queue", func(f *fixture) {
+			f.queue("q", 1, Unlimited, quota("gpu", 8, "cpu", 4), strict)
+			require.True(f.t, f.Reserve("big", 0))
+			f.enter("urgent", "q", asks("gpu", 1), priority(9))
+			f.Remove("a0")
+			assert.Equal(f.t, "urgent", f.admit())
+			f.Remove("a1")
+			f.enter("next", "q", asks("gpu", 1))
+		}, ""},
 		{"unreserved", func(f *fixture) {
 			f.Reserve("big", 0)
 			f.Remove("a0")
