@@ -45,6 +45,7 @@ func TestGangs(t *testing.T) {
 			s.until("both gangs of every round succeed", q, succeed(2*gangSize*gangRounds))
 			s.until("the small ones succeed", small, succeed(gangRounds))
 			binds.requireWhole(s.T, 2*gangSize*gangRounds)
+			require.Less(t, binds.firstOther(), 2*gangSize*(gangRounds-1), "small ones do not wait until the gangs are through")
 		})
 	}
 }
@@ -98,11 +99,13 @@ func (s *scenario) gang(name, queue string, template corev1.PodTemplateSpec) []c
 	}, job}
 }
 
-// bindLog is the gangs of the pods of a namespace in the order in which they were bound.
+// bindLog is the gangs of the pods of a namespace in the order in which they were bound, and how many of those were
+// bound when a pod without a gang was.
 type bindLog struct {
-	mu    sync.Mutex
-	gangs []string
-	seen  map[string]bool
+	mu     sync.Mutex
+	gangs  []string
+	others []int
+	seen   map[string]bool
 }
 
 func (s *scenario) watchBinds() *bindLog {
@@ -111,12 +114,27 @@ func (s *scenario) watchBinds() *bindLog {
 	s.watchPods(func(p *corev1.Pod) {
 		log.mu.Lock()
 		defer log.mu.Unlock()
-		if gang := p.Labels[podgroups.PodGroupLabel]; gang != "" && p.Spec.NodeName != "" && !log.seen[p.Name] {
-			log.seen[p.Name] = true
+		if p.Spec.NodeName == "" || log.seen[p.Name] {
+			return
+		}
+		log.seen[p.Name] = true
+		if gang := p.Labels[podgroups.PodGroupLabel]; gang != "" {
 			log.gangs = append(log.gangs, gang)
+		} else {
+			log.others = append(log.others, len(log.gangs))
 		}
 	})
 	return log
+}
+
+// firstOther is how many pods of gangs were bound before the first pod without one.
+func (l *bindLog) firstOther() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.others) == 0 {
+		return len(l.gangs)
+	}
+	return l.others[0]
 }
 
 // requireWhole checks that the pods of each gang were bound one after the other, none of another
