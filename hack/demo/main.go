@@ -76,7 +76,10 @@ func run(ctx context.Context) (err error) {
 	if err := summarize(operations, watcher.Summary(), watcher.Stop()); err != nil {
 		return err
 	}
-	return runOperation(ctx, config, filepath.Join(quickstart, "operation.yaml"))
+	if err := runOperation(ctx, config, filepath.Join(quickstart, "operation.yaml")); err != nil {
+		return err
+	}
+	return runWorkflow(ctx, config, filepath.Join(quickstart, "workflow.yaml"))
 }
 
 func apply(ctx context.Context, config *rest.Config, file string) error {
