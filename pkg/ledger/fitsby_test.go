@@ -61,7 +61,9 @@ func TestTheHeadIsAdmittedWhenItWasReckonedToFit(t *testing.T) {
 			return // it can never fit
 		}
 		at, known := l.FitsBy("head0", func(uid string) (int64, bool) { end, ok := ends[uid]; return end, ok })
-		admitted := func() bool { return slices.ContainsFunc(l.Admit(0), func(a Admission) bool { return a.UID == "head0" }) }
+		admitted := func() bool {
+			return slices.ContainsFunc(l.Admit(0), func(a Admission) bool { return a.UID == "head0" })
+		}
 		for now := int64(0); now <= 5; now++ {
 			for _, uid := range slices.Sorted(maps.Keys(ends)) {
 				if ends[uid] == now {

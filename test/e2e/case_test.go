@@ -69,8 +69,10 @@ func (s *scenario) clean() {
 	defer cancel()
 	now, background := int64(0), metav1.DeletePropagationBackground
 	in := client.InNamespace(s.namespace)
-	if err := shared.objects.DeleteAllOf(ctx, &v1alpha1.Operation{}, in); err != nil {
-		s.Errorf("clean namespace %s: %v", s.namespace, err)
+	for _, kind := range []client.Object{&v1alpha1.Workflow{}, &v1alpha1.Operation{}} {
+		if err := shared.objects.DeleteAllOf(ctx, kind, in); err != nil {
+			s.Errorf("clean namespace %s: %v", s.namespace, err)
+		}
 	}
 	for _, kind := range []client.Object{&batchv1.Job{}, &corev1.Pod{}} {
 		err := shared.objects.DeleteAllOf(ctx, kind, in, &client.DeleteAllOfOptions{

@@ -24,8 +24,9 @@ const (
 	// ahead is how many children of a matrix may exist that have not begun; of nested ones fewer, for there may
 	// be many of these: as many as follow while the controller makes the next.
 	ahead, aheadNested = 64, 16
-	// parallel is how many requests for one workflow are under way at a time.
-	parallel = 8
+	// parallel is how many requests for one workflow are under way at a time. The first children are made one
+	// by one, so that they start in their order; behind those that wait the line keeps it.
+	parallel, oneByOne = 8, 16
 	// batch bounds what is made at a time: others want their turn.
 	batch = 256
 )
@@ -46,11 +47,11 @@ func (s *sight) expand(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	errs := make([]error, len(todo))
-	workqueue.ParallelizeUntil(ctx, parallel, len(todo), func(i int) {
-		if errs[i] = s.make(ctx, &todo[i]); errs[i] != nil {
-			s.giveUp(todo[i].index)
-		}
-	})
+	first := min(oneByOne, len(todo))
+	for i := range first {
+		errs[i] = s.try(ctx, &todo[i])
+	}
+	workqueue.ParallelizeUntil(ctx, parallel, len(todo)-first, func(i int) { errs[first+i] = s.try(ctx, &todo[first+i]) })
 	return len(todo) >= batch || s.isWrong(), errors.Join(errs...)
 }
 
@@ -60,13 +61,17 @@ func (s *sight) isWrong() bool {
 	return s.run.wrong != ""
 }
 
-// giveUp forgets a child that could not be made, so that it is tried again.
-func (s *sight) giveUp(index int64) {
-	s.run.mu.Lock()
-	defer s.run.mu.Unlock()
-	if c := s.run.children[index]; c != nil && c.phase == "" {
-		s.run.put(index, c, nil)
+// try makes a child, or forgets it where that is not possible now, so that it is tried again.
+func (s *sight) try(ctx context.Context, w *work) error {
+	err := s.make(ctx, w)
+	if err != nil {
+		s.run.mu.Lock()
+		defer s.run.mu.Unlock()
+		if c := s.run.children[w.index]; c != nil && c.phase == "" {
+			s.run.put(w.index, c, nil)
+		}
 	}
+	return err
 }
 
 // next is which children to make now. They count as made from here on.
