@@ -340,7 +340,7 @@ func (p *pod) asks() *vector {
 
 // begins says whether a pod is among those that are admitted next of a shape.
 func (s *shape) begins(p *pod) bool {
-	return s.pods.first.item == p || s.gang != nil && p.shape == s
+	return s.pods.head == p || s.gang != nil && p.shape == s
 }
 
 // impossible is the sentence for a pod that asks more than a bound on its path allows in all.

@@ -133,12 +133,12 @@ func (l *Ledger) admitGang(s *shape, admitted []Admission) []Admission {
 	for _, p := range crew {
 		admitted = append(admitted, Admission{p.uid, level, p.priority, p.created})
 		p.waits = false
-		s.pods.remove(&p.link)
+		s.pods.remove(p)
 		p.shape = nil
 		l.setState(p, Admitted)
 		l.chargeVector(p, 1)
 	}
-	if s.pods.root == nil {
+	if s.pods.head == nil {
 		l.dropShape(s)
 	}
 	l.exposeHead(op.queue)

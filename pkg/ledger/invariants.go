@@ -228,7 +228,7 @@ func (c *checker) shapesAndGates() {
 	for _, s := range c.shapes {
 		q := s.queue
 		c.want(s.pods.len() == c.waiting[s] && s.pods.len() > 0, "a shape of queue %s has %d pods of %d", q.name, s.pods.len(), c.waiting[s])
-		checkTree(c, "pods", &s.pods)
+		checkRoster(c, &s.pods)
 		c.want(s.never == s.neverFits(), "a shape of queue %s: never is %v", q.name, s.never)
 		if s.gang != nil {
 			ask := c.vecs.sum(&c.dims, s.crew)
@@ -260,7 +260,9 @@ func (c *checker) shapesAndGates() {
 	for g := range maps.Keys(gates) {
 		checkTree(c, "parks", &g.parks)
 		for p := range g.parks.all {
-			standing -= p.shapes.len()
+			for range p.shapes.all {
+				standing--
+			}
 			checkTree(c, "shapes of a park", &p.shapes)
 			list := p.queue.fresh
 			if p.stale {
@@ -287,15 +289,14 @@ func checkTree[T any](c *checker, what string, t *tree[T]) {
 	var walk func(n *node[T])
 	var last *node[T]
 	walk = func(n *node[T]) {
-		size, low := uint32(1), n.need
+		low := n.need
 		for _, child := range []*node[T]{n.left, n.right} {
 			if child != nil {
-				size += child.size
 				low = min(low, child.low)
 				c.want(child.up == n && child.weight >= n.weight, "%s: a node hangs wrong", what)
 			}
 		}
-		c.want(n.size == size && n.low == low, "%s: a subtree counts size %d, low %d; has %d, %d", what, n.size, n.low, size, low)
+		c.want(n.low == low, "%s: a subtree needs %d, not %d", what, low, n.low)
 		if n.left != nil {
 			walk(n.left)
 		}
@@ -310,4 +311,41 @@ func checkTree[T any](c *checker, what string, t *tree[T]) {
 		}
 	}
 	walk(t.root)
+}
+
+// checkRoster compares what the pages of a roster say with what is in them.
+func checkRoster(c *checker, r *roster) {
+	if r.root == nil {
+		c.want(r.head == nil && r.first == nil, "an empty roster has a first pod")
+		return
+	}
+	c.want(r.root.up == nil && r.first == r.root.leftmost() && r.head == r.first.entries[0].pod, "a roster begins elsewhere")
+	depth := 0
+	var last *entry
+	var walk func(g *page, at int) int
+	walk = func(g *page, at int) int {
+		c.want(len(g.entries) > 0 && len(g.entries) <= pageMost, "a page has %d entries", len(g.entries))
+		if g.below == nil {
+			c.want(depth == 0 || depth == at, "a page is %d deep, others %d", at, depth)
+			depth = at
+			for i := range g.entries {
+				c.want(g.entries[i] == entryOf(g.entries[i].pod), "an entry is not that of its pod")
+				c.want(last == nil || last.before(&g.entries[i]), "pods are out of order")
+				last = &g.entries[i]
+			}
+			c.want(g.size == len(g.entries), "a page of %d pods counts %d", len(g.entries), g.size)
+			return g.size
+		}
+		c.want(len(g.below) == len(g.entries), "a page has %d entries for %d pages", len(g.entries), len(g.below))
+		size := 0
+		for i, child := range g.below {
+			c.want(child.up == g, "a page hangs wrong")
+			c.want(i == 0 || last.before(&g.entries[i]), "a page divides wrong")
+			size += walk(child, at+1)
+			c.want(i == 0 || !child.leftmost().entries[0].before(&g.entries[i]), "a page divides wrong")
+		}
+		c.want(g.size == size, "pages of %d pods count %d", size, g.size)
+		return size
+	}
+	walk(r.root, 1)
 }

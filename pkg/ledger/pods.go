@@ -17,9 +17,8 @@ type pod struct {
 	runtime  int64
 	// Is not to be evicted for others.
 	unpreemptible bool
-	waits         bool       // is in the line
-	remembered    bool       // among the elders of its queue
-	link          node[*pod] // in the shape
+	waits         bool // is in the line
+	remembered    bool // among the elders of its queue
 	// The other pods of its operation.
 	previous, following *pod
 }
@@ -224,7 +223,6 @@ func (l *Ledger) add(given Pod, s State) {
 
 		unpreemptible: given.Unpreemptible,
 	}
-	p.link.item, p.link.weight = p, l.random()
 	l.pods[p.uid] = p
 	l.join(op, p)
 	if s.Holds() {

@@ -17,7 +17,7 @@ func (l *Ledger) Admit(max int) []Admission {
 			admitted = l.admitGang(s, admitted)
 			continue
 		}
-		p := s.pods.first.item
+		p := s.pods.head
 		admitted = append(admitted, Admission{p.uid, s.queue.config.Level, p.priority, p.created})
 		l.stopWaiting(p)
 		l.hold(p, Admitted)

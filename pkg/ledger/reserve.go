@@ -130,7 +130,7 @@ func (l *Ledger) Head(queue string) (uid string, ok bool) {
 	if head == nil {
 		return "", false
 	}
-	return head.pods.first.item.uid, true
+	return head.pods.head.uid, true
 }
 
 // reservation is the one that a shape has, or nil.

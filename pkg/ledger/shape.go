@@ -7,7 +7,7 @@ import "iter"
 type shape struct {
 	shapeKey
 	ask     *vector // what it needs at once: what one pod asks for, or a whole gang
-	pods    tree[*pod]
+	pods    roster
 	never   bool // asks more than a bound on its path allows in all
 	partial bool // a gang of which pods are not here yet
 	inLine  bool // StrictFIFO: in its queue's line
@@ -48,7 +48,7 @@ func shapeBefore(a, b *shape) bool {
 	if a.seated != b.seated {
 		return a.seated
 	}
-	return podBefore(a.pods.first.item, b.pods.first.item)
+	return podBefore(a.pods.head, b.pods.head)
 }
 
 // neverFits says whether a bound on the path is lower than what the shape needs at once.
@@ -100,19 +100,19 @@ func (l *Ledger) joinShape(p *pod) {
 	p.shape = s
 	if s.gang != nil {
 		l.hide(s)
-		s.pods.insert(&p.link)
+		s.pods.insert(p)
 		l.muster(s)
 		l.show(s)
 		l.exposeHead(s.queue)
 		return
 	}
-	if s.pods.root != nil && !podBefore(p, s.pods.first.item) {
-		s.pods.insert(&p.link)
+	if s.pods.head != nil && !podBefore(p, s.pods.head) {
+		s.pods.insert(p)
 		return
 	}
-	fresh := s.pods.root == nil
+	fresh := s.pods.head == nil
 	l.lift(s)
-	s.pods.insert(&p.link)
+	s.pods.insert(p)
 	if fresh {
 		l.show(s)
 	} else {
@@ -130,8 +130,8 @@ func (l *Ledger) leaveShape(p *pod) {
 	p.shape = nil
 	if s.gang != nil {
 		l.hide(s)
-		s.pods.remove(&p.link)
-		if s.pods.root == nil {
+		s.pods.remove(p)
+		if s.pods.head == nil {
 			l.dropShape(s)
 		} else {
 			l.muster(s)
@@ -140,13 +140,13 @@ func (l *Ledger) leaveShape(p *pod) {
 		l.exposeHead(s.queue)
 		return
 	}
-	if s.pods.first != &p.link {
-		s.pods.remove(&p.link)
+	if s.pods.head != p {
+		s.pods.remove(p)
 		return
 	}
 	l.lift(s)
-	s.pods.remove(&p.link)
-	if s.pods.root == nil {
+	s.pods.remove(p)
+	if s.pods.head == nil {
 		l.dropShape(s)
 	} else {
 		l.lower(s)
@@ -156,7 +156,6 @@ func (l *Ledger) leaveShape(p *pod) {
 
 func (l *Ledger) newShape(key shapeKey) *shape {
 	s := &shape{shapeKey: key}
-	s.pods.less = podBefore
 	s.link.item, s.link.weight = s, l.random()
 	s.place.item, s.place.weight = s, l.random()
 	if key.gang == nil {

@@ -1,8 +1,7 @@
 package ledger
 
-// tree is a treap: a sorted set with the size and the smallest need of every subtree, so that it
-// answers "the first in order", "how many come before" and "the first in order that needs at most
-// so much" in logarithmic time. Its nodes live inside the items they sort; while an item is in a
+// tree is a treap: a sorted set with the smallest need of every subtree, so that it answers "the first
+// in order" and "the first in order that needs at most so much" in logarithmic time. Its nodes live inside the items they sort; while an item is in a
 // tree, what it is compared by must not change.
 type tree[T any] struct {
 	root  *node[T]
@@ -15,27 +14,17 @@ type node[T any] struct {
 	item            T
 	left, right, up *node[T]
 	need, low       int64  // this item's need, and the smallest in its subtree
-	size            uint32 // items in its subtree
 	weight          uint32 // random; smaller is nearer to the root
 }
 
 func (n *node[T]) pull() {
-	n.size, n.low = 1, n.need
+	n.low = n.need
 	if l := n.left; l != nil {
-		n.size += l.size
 		n.low = min(n.low, l.low)
 	}
 	if r := n.right; r != nil {
-		n.size += r.size
 		n.low = min(n.low, r.low)
 	}
-}
-
-func (t *tree[T]) len() int {
-	if t.root == nil {
-		return 0
-	}
-	return int(t.root.size)
 }
 
 // low is the smallest need in the tree, which must not be empty.
@@ -43,14 +32,13 @@ func (t *tree[T]) low() int64 { return t.root.low }
 
 func (t *tree[T]) insert(n *node[T]) {
 	n.left, n.right, n.up = nil, nil, nil
-	n.size, n.low = 1, n.need
+	n.low = n.need
 	if t.root == nil {
 		t.root, t.first = n, n
 		return
 	}
 	leftmost := true
 	for at := t.root; ; {
-		at.size++
 		at.low = min(at.low, n.need)
 		next := &at.right
 		if t.less(n.item, at.item) {
@@ -116,7 +104,6 @@ func (t *tree[T]) remove(n *node[T]) {
 	}
 	t.replace(n, merge(n.left, n.right))
 	for at := n.up; at != nil; at = at.up {
-		at.size--
 		if at.low == n.need && at.need != at.low {
 			at.pull() // only here, because looking at the children costs cache misses
 		}
@@ -188,23 +175,6 @@ func (t *tree[T]) within(free int64) *node[T] {
 			n = n.right
 		}
 	}
-}
-
-// before counts the items that come before this one, which need not be in the tree.
-func (t *tree[T]) before(item T) int {
-	count := 0
-	for n := t.root; n != nil; {
-		if t.less(n.item, item) {
-			count++
-			if n.left != nil {
-				count += int(n.left.size)
-			}
-			n = n.right
-		} else {
-			n = n.left
-		}
-	}
-	return count
 }
 
 // all yields the items in order.

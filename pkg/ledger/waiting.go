@@ -122,12 +122,12 @@ type lineWalk struct {
 }
 
 // lineHeap is the next pod of every shape that has one.
-type lineHeap []*node[*pod]
+type lineHeap []cursor
 
 func (h lineHeap) Len() int           { return len(h) }
-func (h lineHeap) Less(i, j int) bool { return inLineBefore(h[i].item, h[j].item) }
+func (h lineHeap) Less(i, j int) bool { return inLineBefore(h[i].pod(), h[j].pod()) }
 func (h lineHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *lineHeap) Push(x any)        { *h = append(*h, x.(*node[*pod])) }
+func (h *lineHeap) Push(x any)        { *h = append(*h, x.(cursor)) }
 func (h *lineHeap) Pop() any {
 	last := len(*h) - 1
 	n := (*h)[last]
@@ -141,15 +141,15 @@ func (q *queue) walk(after Place) *lineWalk {
 	at := &pod{priority: after.Priority, created: after.Created, uid: after.UID}
 	for s := range q.shapes {
 		group := s.group()
-		first, passed := s.pods.first, 0
+		first, passed := s.pods.start(), 0
 		switch {
 		case after.UID == "" || group > after.group:
 		case group < after.group:
-			first, passed = nil, s.pods.len()
+			first, passed = cursor{}, s.pods.len()
 		default:
 			first, passed = s.pods.behind(at)
 		}
-		if first != nil {
+		if first.page != nil {
 			w.shapes = append(w.shapes, first)
 		}
 		if s.never {
@@ -168,32 +168,16 @@ func (w *lineWalk) peek() *pod {
 	if len(w.shapes) == 0 {
 		return nil
 	}
-	return w.shapes[0].item
+	return w.shapes[0].pod()
 }
 
 // step goes over the next pod.
 func (w *lineWalk) step() {
 	w.position++
-	if next := w.shapes[0].next(); next != nil {
+	if next := w.shapes[0].next(); next.page != nil {
 		w.shapes[0] = next
 		heap.Fix(&w.shapes, 0)
 	} else {
 		heap.Pop(&w.shapes)
 	}
-}
-
-// behind is the first node that comes after an item, which need not be in the tree, and how many do not.
-func (t *tree[T]) behind(item T) (found *node[T], passed int) {
-	for n := t.root; n != nil; {
-		if t.less(item, n.item) {
-			found, n = n, n.left
-			continue
-		}
-		passed++
-		if n.left != nil {
-			passed += int(n.left.size)
-		}
-		n = n.right
-	}
-	return found, passed
 }
