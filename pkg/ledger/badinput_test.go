@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,7 +95,7 @@ func TestForgetsWhatNobodyNames(t *testing.T) {
 	assert.Empty(t, f.organizations)
 	assert.Empty(t, f.workflows)
 	assert.Empty(t, f.pods)
-	assert.Empty(t, f.operations)
+	assert.Empty(t, slices.Collect(f.operations.all))
 	assert.Empty(t, f.shapes)
 	assert.Empty(t, f.vecs.byKey)
 	assert.Empty(t, f.dims.byName)

@@ -45,7 +45,7 @@ func (c *checker) pods() {
 	byState := map[*operation]map[State]int32{}
 	for uid, p := range c.Ledger.pods {
 		c.want(uid == p.uid, "pod %s is filed as %s", p.uid, uid)
-		c.want(c.operations[p.op.operationKey] == p.op, "pod %s: its operation %s is not known", uid, p.op.name)
+		c.want(c.operations.find(p.op.hash, p.op.queue, p.op.name) == p.op, "pod %s: its operation %s is not known", uid, p.op.name)
 		c.want(c.queues[p.op.queue.name] == p.op.queue, "pod %s: its queue %s is not known", uid, p.op.queue.name)
 		c.want(p.project == nil || c.projects[p.project.name] == p.project, "pod %s: its project is not known", uid)
 		if byState[p.op] == nil {
@@ -64,7 +64,7 @@ func (c *checker) pods() {
 			}
 		}
 	}
-	for _, op := range c.operations {
+	for op := range c.operations.all {
 		have := byState[op]
 		c.want(have[Waiting] == op.waits && have[Suspended] == op.suspended && have[Admitted] == op.admitted && have[Running] == op.running,
 			"operation %s counts %d waiting, %d suspended, %d admitted, %d running and has %v", op.name, op.waits, op.suspended, op.admitted, op.running, have)
@@ -144,7 +144,7 @@ func (c *checker) chains() {
 	for _, p := range c.Ledger.pods {
 		refs[p.workflow]++
 	}
-	for _, op := range c.operations {
+	for op := range c.operations.all {
 		refs[op.seatOwner.workflow]++
 	}
 	for _, s := range c.shapes {

@@ -4,6 +4,8 @@
 // same answers. It is not safe for concurrent use; its owner serialises the calls.
 package ledger
 
+import "hash/maphash"
+
 // Ledger keeps who holds what and who waits. New makes one.
 type Ledger struct {
 	dims dimensions
@@ -16,7 +18,7 @@ type Ledger struct {
 	workflows     map[string]*workflow
 
 	pods       map[string]*pod
-	operations map[operationKey]*operation
+	operations operationIndex
 	shapes     map[shapeKey]*shape
 
 	ungated *gate       // where shapes stand that nothing is known to refuse
@@ -42,7 +44,7 @@ func New() *Ledger {
 		organizations: map[string]*organization{},
 		workflows:     map[string]*workflow{},
 		pods:          map[string]*pod{},
-		operations:    map[operationKey]*operation{},
+		operations:    operationIndex{seed: maphash.MakeSeed()},
 		shapes:        map[shapeKey]*shape{},
 		open:          tree[*gate]{less: gateBefore},
 		seed:          1,

@@ -9,18 +9,19 @@ type pod struct {
 	owner
 	vec      *vector
 	shape    *shape // while it waits
-	reason   string // while suspended
-	state    State
 	priority int64
 	created  int64
-	gang     int32
 	runtime  int64
+	gang     int32
+	state    State
 	// Is not to be evicted for others.
 	unpreemptible bool
 	waits         bool // is in the line
 	remembered    bool // among the elders of its queue
 	// The other pods of its operation.
 	previous, following *pod
+	reason              string    // while suspended
+	own                 operation // the one that began with this pod
 }
 
 func podBefore(a, b *pod) bool {
@@ -36,6 +37,7 @@ func podBefore(a, b *pod) bool {
 // operation is the pods of one operation in one queue: together they take one seat.
 type operation struct {
 	operationKey
+	hash                                uint64
 	members                             *pod // a list
 	waits, suspended, admitted, running int32
 	gang                                int32 // the largest that a pod asks for
@@ -205,15 +207,8 @@ func (l *Ledger) replace(p *pod, given Pod, s State) {
 func (l *Ledger) add(given Pod, s State) {
 	q := l.queueNamed(given.Queue)
 	q.refs++
-	key := operationKey{q, given.operation()}
-	op := l.operations[key]
-	if op == nil {
-		op = &operation{operationKey: key}
-		l.operations[key] = op
-	}
 	p := &pod{
 		uid:      given.UID,
-		op:       op,
 		owner:    l.retainOwner(given.Project, given.Workflow),
 		vec:      l.vecs.retain(&l.dims, given.Requests),
 		priority: given.Priority,
@@ -224,13 +219,27 @@ func (l *Ledger) add(given Pod, s State) {
 		unpreemptible: given.Unpreemptible,
 	}
 	l.pods[p.uid] = p
-	l.join(op, p)
+	p.op = l.operationNamed(p, q, given.operation())
+	l.join(p.op, p)
 	if s.Holds() {
 		l.hold(p, s)
 	} else {
 		l.setState(p, s)
 		l.wait(p)
 	}
+}
+
+// operationNamed is the operation that a pod belongs to. One that is not there yet is kept in the pod's
+// own memory: most have no other pod, and what is looked at together lies together.
+func (l *Ledger) operationNamed(p *pod, q *queue, name string) *operation {
+	hash := l.operations.hash(q, name)
+	op := l.operations.find(hash, q, name)
+	if op == nil {
+		op = &p.own
+		op.operationKey, op.hash = operationKey{q, name}, hash
+		l.operations.add(op)
+	}
+	return op
 }
 
 func (l *Ledger) forget(p *pod) {
@@ -249,7 +258,7 @@ func (l *Ledger) forget(p *pod) {
 	l.vecs.release(&l.dims, p.vec)
 	l.releaseOwner(p.owner)
 	if op.waits+op.suspended+op.holders() == 0 {
-		delete(l.operations, op.operationKey)
+		l.operations.remove(op)
 	}
 	op.queue.refs--
 	l.dropQueue(op.queue)

@@ -1,6 +1,9 @@
 package ledger
 
-import "maps"
+import (
+	"hash/maphash"
+	"maps"
+)
 
 // queue is a line of pods. It outlives its configuration while pods name it.
 type queue struct {
@@ -10,6 +13,7 @@ type queue struct {
 	level   *level // nil while it does not exist
 	open    bool   // exists, is not paused, and its agent exists
 	refs    int    // pods
+	hash    uint64 // is mixed into those of its operations
 	shapes  map[*shape]struct{}
 	parks   map[parkKey]*park
 	fresh   []*park // parks whose key in their gate is this queue's key of now
@@ -86,6 +90,7 @@ func (l *Ledger) queueNamed(name string) *queue {
 	if q == nil {
 		q = &queue{
 			limitNode: unlimited(Queue, name),
+			hash:      maphash.String(l.operations.seed, "queue "+name),
 			shapes:    map[*shape]struct{}{},
 			parks:     map[parkKey]*park{},
 			line:      tree[*shape]{less: shapeBefore},
