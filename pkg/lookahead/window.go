@@ -1,9 +1,11 @@
 // Package lookahead says which operations have their pods: those that would be admitted now and a
-// few behind them in each line, so that tens of thousands may wait as nothing but objects.
+// few behind them in each line, so that tens of thousands may wait as nothing but objects. And it releases
+// the operations of workflows to their queues.
 //
-// It asks a ledger of its own, the same that the scheduler asks, fed with operations instead of their
-// pods. What it decides binds nobody: the scheduler admits pods. Where the two see things
-// differently for a moment, an operation has its pods a little early or a little late.
+// For pods it asks a ledger of its own, the same that the scheduler asks, fed with operations instead of
+// their pods. What that decides binds nobody: the scheduler admits pods. Where the two see things
+// differently for a moment, an operation has its pods a little early or a little late. Whom it releases, on
+// the other hand, binds everybody: nobody else counts the operations of workflows.
 package lookahead
 
 import (
@@ -43,6 +45,8 @@ type Window struct {
 	lines  map[string]*line
 	news   func(uid string)
 	wake   chan struct{}
+
+	flights *flights
 }
 
 type operation struct {
@@ -94,7 +98,41 @@ func New(news func(uid string)) *Window {
 		lines:  map[string]*line{},
 		news:   news,
 		wake:   make(chan struct{}, 1),
+
+		flights: newFlights(),
 	}
+}
+
+// SetWorkflow makes a workflow known, or changes it: how many operations below it may be in flight, and
+// what is above it, if anything is.
+func (w *Window) SetWorkflow(name, parent string, seats int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flights.set(name, parent, seats)
+	w.signal()
+}
+
+// DeleteWorkflow forgets a workflow.
+func (w *Window) DeleteWorkflow(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flights.delete(name)
+	w.signal()
+}
+
+// Release says whether an operation is released to its queue; if not, whether it is near to that. One that is
+// in flight is, and so is one of no workflow. It is until it leaves.
+func (w *Window) Release(op ledger.Pod, inFlight bool) (released, near bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if op.Workflow == "" {
+		w.flights.leave(op.UID)
+		w.signal()
+		return true, false
+	}
+	o := w.flights.put(op, inFlight)
+	w.signal()
+	return o.inFlight, o.near
 }
 
 // Limits lets what is known of queues, agents, projects and organizations be changed.
@@ -126,7 +164,7 @@ func (w *Window) Wait(op ledger.Pod, hasPods, noNodeFits bool) (due bool) {
 	if w.ledger.State(op.UID) == ledger.Running {
 		w.ledger.Remove(op.UID) // it ran, and waits again
 	}
-	w.ledger.Enter(op)
+	w.ledger.Enter(inQueue(op))
 	w.setStuck(op.UID, o, noNodeFits)
 	if to := rankOf(op); to != o.rank {
 		o.rank = to
@@ -136,6 +174,12 @@ func (w *Window) Wait(op ledger.Pod, hasPods, noNodeFits bool) (due bool) {
 	}
 	w.signal()
 	return o.due
+}
+
+// inQueue is an operation as its queue knows it: it has been released, so no workflow limits it there.
+func inQueue(op ledger.Pod) ledger.Pod {
+	op.Workflow = ""
+	return op
 }
 
 func rankOf(op ledger.Pod) rank { return rank{op.Priority, op.Created, op.UID} }
@@ -180,8 +224,11 @@ func (w *Window) setStuck(uid string, o *operation, stuck bool) {
 func (w *Window) Hold(op ledger.Pod) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if op.Workflow != "" {
+		w.flights.put(op, true)
+	}
 	w.outOfLine(op.UID)
-	w.ledger.Charge(op)
+	w.ledger.Charge(inQueue(op))
 	w.signal()
 }
 
@@ -193,11 +240,20 @@ func (w *Window) Enter(pod ledger.Pod) {
 	w.signal()
 }
 
+// Outlive takes an operation that is gone out of its line. What it ran as is still there, and in flight.
+func (w *Window) Outlive(uid string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leave(uid)
+	w.signal()
+}
+
 // Leave forgets what neither waits nor runs.
 func (w *Window) Leave(uid string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.leave(uid)
+	w.flights.leave(uid)
 	w.signal()
 }
 
@@ -247,12 +303,16 @@ func (w *Window) Changed() <-chan struct{} { return w.wake }
 func (w *Window) Open() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.open = true
+	w.open, w.flights.open = true, true
+	w.flights.admit()
 	w.signal()
 }
 
-// Decide finds what has come to be due.
+// Decide finds what has come to be due, and first what has been released.
 func (w *Window) Decide() {
+	for _, uid := range w.flightNews() {
+		w.news(uid)
+	}
 	for {
 		uids, more := w.decide()
 		for _, uid := range uids {
@@ -262,6 +322,12 @@ func (w *Window) Decide() {
 			return
 		}
 	}
+}
+
+func (w *Window) flightNews() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flights.news()
 }
 
 func (w *Window) decide() (news []string, more bool) {

@@ -22,6 +22,8 @@ const (
 	CreateRun Action = "CreateRun"
 	// DeleteRun asks for its deletion.
 	DeleteRun Action = "DeleteRun"
+	// ReleaseGate takes the gate of workflows off its pod.
+	ReleaseGate Action = "ReleaseGate"
 	// ReleaseRun takes our finalizer off: how it ended is recorded.
 	ReleaseRun Action = "ReleaseRun"
 	// DeleteOperation deletes the operation, whose time to live is over.
@@ -38,8 +40,9 @@ type Situation struct {
 	// Run is what is seen of the object of the current attempt, Held whether our finalizer is on it.
 	Run  Observation
 	Held bool
-	// Due says whether an operation of this status is near enough to the head of its line to have its pods.
-	Due func(*v1alpha1.OperationStatus) bool
+	// Due says whether an operation of this status, of whose attempt this is seen, is near enough to the head of
+	// its line to have its pods, and whether its workflows let it to its queue.
+	Due func(*v1alpha1.OperationStatus, Observation) (due, released bool)
 	// Assigned is where the operation counts by what it says now; nil where that can't be found.
 	Assigned *Compilation
 	// Stale says that the run was made for another queue, priority or cost than the operation has now.
@@ -64,6 +67,8 @@ type Compilation struct {
 type Decision struct {
 	Status v1alpha1.OperationStatus
 	Action Action
+	// Run is what is seen of the attempt that it is at now.
+	Run Observation
 	// After is when to look again though nothing changed; 0: never.
 	After time.Duration
 }
@@ -92,7 +97,7 @@ func Decide(s Situation) Decision {
 	d.status.ObservedGeneration = s.Operation.Generation
 	d.decide()
 	timeline.SetConditions(&d.status.Conditions, d.status.Timeline, "operation", s.Operation.Generation, s.Now)
-	return Decision{Status: d.status, Action: d.action, After: d.after}
+	return Decision{Status: d.status, Action: d.action, Run: d.Run, After: d.after}
 }
 
 type decision struct {
@@ -256,8 +261,10 @@ func (d *decision) follow() {
 		switch {
 		case !unstarted:
 			d.dispose(Cause{Infrastructure, reasonVanished, "what it ran as is gone and nobody saw how it ended"})
-		case d.Due(&d.status):
-			d.action = CreateRun
+		default:
+			if due, _ := d.Due(&d.status, d.Run); due {
+				d.action = CreateRun
+			}
 		}
 	case Gone:
 		if !unstarted {
@@ -269,8 +276,13 @@ func (d *decision) follow() {
 		if d.status.Phase != v1alpha1.StatusQueued {
 			d.enter(v1alpha1.StatusQueued, reasonQueued, "waits in queue "+d.status.Queue+" again")
 		}
-		if (d.Stale || !d.Due(&d.status)) && !d.Run.Deleting {
+		due, released := d.Due(&d.status, d.Run)
+		switch {
+		case d.Run.Deleting:
+		case d.Stale || !due:
 			d.action = DeleteRun // others came before it, or it says what no longer holds
+		case d.Run.Gated && released:
+			d.action = ReleaseGate
 		}
 	case Unschedulable:
 		if d.status.Phase != v1alpha1.StatusUnschedulable {

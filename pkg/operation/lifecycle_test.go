@@ -96,7 +96,7 @@ func seen(stage Stage) Observation {
 func situation(op *v1alpha1.Operation, run Observation) Situation {
 	return Situation{
 		Operation: op, Policy: PolicyOf(op.Spec.Termination), Run: run, Held: run.Stage != Absent, Now: start.Add(time.Minute),
-		Due:     func(*v1alpha1.OperationStatus) bool { return true },
+		Due:     func(*v1alpha1.OperationStatus, Observation) (due, released bool) { return true, true },
 		Compile: func(int32, time.Time) Compilation { return Compilation{Queue: "gpu"} },
 	}
 }

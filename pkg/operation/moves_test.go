@@ -33,7 +33,7 @@ func TestMove(t *testing.T) {
 func TestNoLongerDue(t *testing.T) {
 	op := operationIn(v1alpha1.StatusQueued)
 	s := situation(op, seen(Waiting))
-	s.Due = func(*v1alpha1.OperationStatus) bool { return false }
+	s.Due = func(*v1alpha1.OperationStatus, Observation) (due, released bool) { return false, true }
 	require.Equal(t, DeleteRun, Decide(s).Action)
 	s.Run = seen(Scheduled)
 	require.Equal(t, Nothing, Decide(s).Action)
@@ -127,4 +127,38 @@ func TestScheduledForLong(t *testing.T) {
 	require.Equal(t, v1alpha1.StatusQueued, d.Status.Phase)
 	s.Now = s.Now.Add(d.After)
 	require.Equal(t, v1alpha1.StatusScheduled, Decide(s).Status.Phase)
+}
+
+// The gate of workflows is taken off when the operation is released, and nothing else is done to a pod that waits.
+func TestGate(t *testing.T) {
+	for _, c := range []struct {
+		gated, due, released, deleting bool
+		action                         Action
+	}{
+		{gated: true, due: true, action: Nothing},
+		{gated: true, due: true, released: true, action: ReleaseGate},
+		{gated: true, due: true, released: true, deleting: true, action: Nothing},
+		{gated: true, action: DeleteRun},
+		{due: true, released: true, action: Nothing},
+	} {
+		run := seen(Waiting)
+		run.Gated, run.Deleting = c.gated, c.deleting
+		s := situation(operationIn(v1alpha1.StatusQueued), run)
+		s.Due = func(*v1alpha1.OperationStatus, Observation) (bool, bool) { return c.due, c.released }
+		require.Equal(t, c.action, Decide(s).Action, "%+v", c)
+	}
+}
+
+// What is seen of an attempt says nothing of the next one.
+func TestSightOfTheNextAttempt(t *testing.T) {
+	op := operationIn(v1alpha1.StatusRetrying)
+	s := situation(op, seen(Failed))
+	s.Held = false
+	s.Due = func(_ *v1alpha1.OperationStatus, run Observation) (bool, bool) {
+		require.Equal(t, Absent, run.Stage)
+		return true, true
+	}
+	d := Decide(s)
+	require.Equal(t, CreateRun, d.Action)
+	require.Equal(t, Absent, d.Run.Stage)
 }

@@ -40,6 +40,8 @@ type Observation struct {
 	Stage Stage
 	// Deleting says that somebody has asked for its deletion.
 	Deleting bool
+	// Gated says that the pod has the gate of workflows.
+	Gated bool
 	// Warning is what keeps it from starting, though it may mend itself.
 	Warning *Cause
 	// Cause is why it is unschedulable, lost or failed.

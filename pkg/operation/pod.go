@@ -22,6 +22,7 @@ func ObservePod(pod *corev1.Pod) Observation {
 		Deleting: pod.DeletionTimestamp != nil,
 		Node:     pod.Spec.NodeName,
 		Warning:  startWarning(pod),
+		Gated:    Gated(pod),
 	}
 	o.ScheduledAt = transition(pod, corev1.PodScheduled)
 	if pod.Status.StartTime != nil {
@@ -68,6 +69,11 @@ func ObservePod(pod *corev1.Pod) Observation {
 func onlyOurs(pod *corev1.Pod) bool {
 	return pod.DeletionGracePeriodSeconds != nil && *pod.DeletionGracePeriodSeconds == 0 &&
 		len(pod.Finalizers) == 1 && pod.Finalizers[0] == v1alpha1.OperationFinalizer
+}
+
+// Gated says whether the workflows of a pod's operation have not let it to its queue.
+func Gated(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.SchedulingGates, func(g corev1.PodSchedulingGate) bool { return g.Name == v1alpha1.WorkflowGate })
 }
 
 func transition(pod *corev1.Pod, kind corev1.PodConditionType) time.Time {

@@ -37,8 +37,8 @@ func TestWalks(t *testing.T) {
 			run := seen(rapid.SampledFrom(Stages).Draw(t, "stage"))
 			s := situation(op, run)
 			s.Now, s.Held = now, run.Stage != Absent && rapid.Bool().Draw(t, "held")
-			due := rapid.Bool().Draw(t, "due")
-			s.Due = func(*v1alpha1.OperationStatus) bool { return due }
+			due, released := rapid.Bool().Draw(t, "due"), rapid.Bool().Draw(t, "released")
+			s.Due = func(*v1alpha1.OperationStatus, Observation) (bool, bool) { return due, released }
 			before := op.Status.DeepCopy()
 			d := Decide(s)
 			after := d.Status

@@ -28,6 +28,8 @@ func (w *work) act(ctx context.Context, action operation.Action, seen sight) err
 		return client.IgnoreNotFound(w.delete(ctx, seen))
 	case operation.ReleaseRun:
 		return client.IgnoreNotFound(w.release(ctx, seen.object))
+	case operation.ReleaseGate:
+		return client.IgnoreNotFound(w.ungate(ctx, seen.object))
 	case operation.DeleteOperation:
 		return client.IgnoreNotFound(w.client.Delete(ctx, w.op, client.Preconditions{UID: &w.op.UID}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 	}
@@ -60,6 +62,9 @@ func (w *work) create(ctx context.Context) error {
 		if err := w.setFinalizer(ctx, w.op, true); err != nil {
 			return err
 		}
+	}
+	if pod, ok := w.made.Object.(*corev1.Pod); ok && !w.released {
+		pod.Spec.SchedulingGates = append(pod.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: v1alpha1.WorkflowGate})
 	}
 	err := w.client.Create(ctx, w.made.Object)
 	switch {
@@ -117,6 +122,17 @@ func (r *Reconciler) release(ctx context.Context, object client.Object) error {
 		return nil
 	}
 	return r.setFinalizer(ctx, object, false)
+}
+
+// ungate lets a pod go to its queue.
+func (r *Reconciler) ungate(ctx context.Context, object client.Object) error {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return nil
+	}
+	changed := pod.DeepCopy()
+	changed.Spec.SchedulingGates = slices.DeleteFunc(changed.Spec.SchedulingGates, func(g corev1.PodSchedulingGate) bool { return g.Name == v1alpha1.WorkflowGate })
+	return r.client.Patch(ctx, changed, client.MergeFromWithOptions(pod, client.MergeFromWithOptimisticLock{}))
 }
 
 func (r *Reconciler) setFinalizer(ctx context.Context, object client.Object, present bool) error {

@@ -57,13 +57,13 @@ func Setup(mgr ctrl.Manager, defaultQueue string) error {
 	due := make(chan event.GenericEvent, 1024)
 	r := &Reconciler{
 		client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{},
-		feed: newFeed(mgr.GetClient(), due), kinds: kinds, defaultQueue: defaultQueue,
+		feed: newFeed(mgr.GetClient(), mgr.GetAPIReader(), due), kinds: kinds, defaultQueue: defaultQueue,
 	}
 	if err := indexRuns(mgr); err != nil {
 		return err
 	}
 	// An operation's own status writes change nothing that it has to look at.
-	ownSpec := builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, beingDeleted{}))
+	ownSpec := builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, beingDeleted{}, ownerChanges{}))
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("operation").
 		Watches(&v1alpha1.Operation{}, &newcomers{}, ownSpec).
@@ -107,6 +107,13 @@ type beingDeleted struct{ predicate.Funcs }
 func (beingDeleted) Create(event.CreateEvent) bool { return true }
 func (beingDeleted) Update(e event.UpdateEvent) bool {
 	return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+}
+
+// ownerChanges lets through what no longer belongs to a workflow.
+type ownerChanges struct{ predicate.Funcs }
+
+func (ownerChanges) Update(e event.UpdateEvent) bool {
+	return workflowOf(e.ObjectOld) != workflowOf(e.ObjectNew)
 }
 
 // operationOf is the operation that an object was made for.
@@ -163,8 +170,9 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 		Compile: func(attempt int32, queued time.Time) operation.Compilation {
 			return w.compile(ctx, attempt, queued)
 		},
-		Due: func(status *v1alpha1.OperationStatus) bool {
-			return r.feed.wait(op, status, seen.observation.Stage)
+		Due: func(status *v1alpha1.OperationStatus, run operation.Observation) (due, released bool) {
+			due, w.released = r.feed.wait(op, status, run)
+			return due, w.released
 		},
 	}
 	if waits(op.Status.Phase) {
@@ -175,7 +183,7 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 	if w.err != nil { // something could not be read: what was decided is worth nothing
 		return ctrl.Result{}, w.err
 	}
-	r.feed.follow(op, &decision.Status, seen.observation)
+	r.feed.follow(op, &decision.Status, decision.Run)
 	if !equality.Semantic.DeepEqual(op.Status, decision.Status) {
 		op.Status = decision.Status
 		if err := r.writeStatus(ctx, op); err != nil {

@@ -3,13 +3,17 @@ package operation
 import (
 	"context"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	resourcehelper "k8s.io/component-helpers/resource"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -28,12 +32,16 @@ import (
 type feed struct {
 	reader client.Reader
 	window *lookahead.Window
+	live   client.Reader // for what must not be stale
 	due    chan<- event.GenericEvent
 	synced []toolscache.InformerSynced
+
+	mu      sync.Mutex
+	orphans map[string]bool // operations that are gone and have pods that run
 }
 
-func newFeed(reader client.Reader, due chan<- event.GenericEvent) *feed {
-	f := &feed{reader: reader, due: due}
+func newFeed(reader, live client.Reader, due chan<- event.GenericEvent) *feed {
+	f := &feed{reader: reader, live: live, due: due, orphans: map[string]bool{}}
 	f.window = lookahead.New(f.tell)
 	return f
 }
@@ -77,6 +85,11 @@ func (f *feed) setup(mgr manager.Manager) error {
 			f.window.Limits(func(l *ledger.Ledger) { l.SetOrganization(o.Name, limits.Of(o.Spec.Concurrency, o.Spec.Quota)) })
 		}, func(o *v1alpha1.Organization) {
 			f.window.Limits(func(l *ledger.Ledger) { l.DeleteOrganization(o.Name) })
+		}),
+		&v1alpha1.Workflow{}: on(func(w *v1alpha1.Workflow) {
+			f.window.SetWorkflow(workflowKey(w.Namespace, w.Name, w.UID), workflowOf(w), int64(ptr.Deref(w.Spec.Concurrency, v1alpha1.Unlimited)))
+		}, func(w *v1alpha1.Workflow) {
+			f.window.DeleteWorkflow(workflowKey(w.Namespace, w.Name, w.UID))
 		}),
 		&corev1.Pod{}: on(f.podSeen, f.podGone),
 		// What else happens to operations comes from their reconciliation.
@@ -130,32 +143,75 @@ func (f *feed) Start(ctx context.Context) error {
 }
 
 // load enters what the API says of all operations before anything is decided: what runs holds its
-// room, and what has its pods keeps them.
+// room, what has its pods keeps them, and what has been released is in flight.
 func (f *feed) load(ctx context.Context) error {
+	released, err := f.releasedRuns(ctx)
+	if err != nil {
+		return err
+	}
 	all := &v1alpha1.OperationList{}
 	if err := f.reader.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
 	for i := range all.Items {
 		op := &all.Items[i]
-		stage := operation.Absent
-		if waits(op.Status.Phase) {
+		seen := operation.Observation{Stage: operation.Absent}
+		if waits(op.Status.Phase) || op.Status.Phase == v1alpha1.StatusStopping {
 			pods := &corev1.PodList{}
 			if err := f.reader.List(ctx, pods, client.MatchingFields{byOperation: client.ObjectKeyFromObject(op).String()}, client.UnsafeDisableDeepCopy); err != nil {
 				return err
 			}
 			if len(pods.Items) > 0 {
-				stage = operation.Waiting
+				seen.Stage, seen.Gated = operation.Waiting, true
+			}
+			run := op.Status.Run
+			if workflowOf(op) != "" && run != nil && (released[uidOf(op)] || run.Kind != "Pod" && f.exists(ctx, run)) {
+				seen.Stage, seen.Gated = operation.Waiting, false
+			} else if workflowOf(op) == "" {
+				seen.Gated = false
 			}
 		}
-		f.follow(op, &op.Status, operation.Observation{Stage: stage})
+		f.follow(op, &op.Status, seen)
 	}
 	return nil
 }
 
-// wait says whether a waiting operation is due.
-func (f *feed) wait(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, stage operation.Stage) bool {
-	return f.window.Wait(f.describe(op, status), stage != operation.Absent, stage == operation.Unschedulable)
+// releasedRuns are the operations of workflows of which a pod without the gate is alive, as the API server has them.
+func (f *feed) releasedRuns(ctx context.Context) (map[string]bool, error) {
+	found := map[string]bool{}
+	for next := ""; ; {
+		pods := &corev1.PodList{}
+		if err := f.live.List(ctx, pods, client.HasLabels{v1alpha1.WorkflowUIDLabel, v1alpha1.OperationUIDLabel}, client.Limit(500), client.Continue(next)); err != nil {
+			return nil, err
+		}
+		for i := range pods.Items {
+			if pod := &pods.Items[i]; !operation.Gated(pod) && !over(pod) {
+				found[uidOfRun(pod)] = true
+			}
+		}
+		if next = pods.Continue; next == "" {
+			return found, nil
+		}
+	}
+}
+
+// exists says whether what an operation runs as is there. What can't be read may be.
+func (f *feed) exists(ctx context.Context, run *v1alpha1.RunReference) bool {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(schema.FromAPIVersionAndKind(run.APIVersion, run.Kind))
+	return !apierrors.IsNotFound(f.live.Get(ctx, client.ObjectKey{Namespace: run.Namespace, Name: run.Name}, object))
+}
+
+// wait says whether a waiting operation is due, and whether it is released to its queue. A pod of one
+// that is not may be made ahead, with a gate; anything else may not.
+func (f *feed) wait(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, seen operation.Observation) (due, released bool) {
+	described := f.describe(op, status)
+	exists := seen.Stage != operation.Absent
+	released, near := f.window.Release(described, exists && !seen.Gated)
+	if !released {
+		return near && status.Run != nil && status.Run.Kind == "Pod", false
+	}
+	return f.window.Wait(described, exists, seen.Stage == operation.Unschedulable), true
 }
 
 // follow tells the look-ahead what became of an operation.
@@ -166,16 +222,73 @@ func (f *feed) follow(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, 
 			f.window.Hold(f.describe(op, status))
 			return
 		}
-		f.wait(op, status, seen.Stage)
-	case v1alpha1.StatusScheduled, v1alpha1.StatusStarting, v1alpha1.StatusRunning, v1alpha1.StatusWarning, v1alpha1.StatusUnknown, v1alpha1.StatusStopping:
+		f.wait(op, status, seen)
+	case v1alpha1.StatusStopping:
+		if workflowOf(op) != "" && (seen.Gated || seen.Stage == operation.Absent) {
+			f.window.Leave(uidOf(op)) // it never was released
+			return
+		}
+		f.window.Hold(f.describe(op, status))
+	case v1alpha1.StatusScheduled, v1alpha1.StatusStarting, v1alpha1.StatusRunning, v1alpha1.StatusWarning, v1alpha1.StatusUnknown:
 		f.window.Hold(f.describe(op, status))
 	default:
 		f.window.Leave(uidOf(op))
 	}
 }
 
-// gone forgets a deleted operation.
-func (f *feed) gone(op *v1alpha1.Operation) { f.window.Leave(uidOf(op)) }
+// gone forgets a deleted operation, but for what still runs of it.
+func (f *feed) gone(op *v1alpha1.Operation) {
+	uid := uidOf(op)
+	pods := &corev1.PodList{}
+	alive := false
+	if workflowOf(op) != "" && f.reader.List(context.Background(), pods, client.MatchingFields{byOperation: client.ObjectKeyFromObject(op).String()}, client.UnsafeDisableDeepCopy) == nil {
+		for i := range pods.Items {
+			alive = alive || pods.Items[i].Labels[v1alpha1.OperationUIDLabel] == string(op.UID) && pods.Items[i].Spec.NodeName != "" && !over(&pods.Items[i])
+		}
+	}
+	if !alive {
+		f.window.Leave(uid)
+		return
+	}
+	f.mu.Lock()
+	f.orphans[uid] = true
+	f.mu.Unlock()
+	f.window.Outlive(uid)
+}
+
+// ranOut lets go what outlived its operation.
+func (f *feed) ranOut(pod *corev1.Pod) {
+	uid := uidOfRun(pod)
+	f.mu.Lock()
+	orphan := f.orphans[uid]
+	delete(f.orphans, uid)
+	f.mu.Unlock()
+	if orphan {
+		f.window.Leave(uid)
+	}
+}
+
+// workflowOf is the workflow that an operation or workflow is a child of; empty: none. The owner is the one that
+// the controller's mark names: a mark without an owner was left behind, an owner without a mark was written
+// by somebody.
+func workflowOf(o client.Object) string {
+	owner := metav1.GetControllerOfNoCopy(o)
+	if owner == nil || owner.Kind != "Workflow" || string(owner.UID) != o.GetLabels()[v1alpha1.WorkflowUIDLabel] {
+		return ""
+	}
+	return workflowKey(o.GetNamespace(), owner.Name, owner.UID)
+}
+
+// workflowKey is what the look-ahead knows a workflow by.
+func workflowKey(namespace, name string, uid types.UID) string {
+	return namespace + "/" + name + "/" + string(uid)
+}
+
+// uidOfRun is what the look-ahead knows the operation of a pod by.
+func uidOfRun(pod *corev1.Pod) string {
+	key, _ := keyOf(pod)
+	return key.String() + "/" + pod.Labels[v1alpha1.OperationUIDLabel]
+}
 
 func (f *feed) describe(op *v1alpha1.Operation, status *v1alpha1.OperationStatus) ledger.Pod {
 	created := op.CreationTimestamp.UnixNano()
@@ -187,7 +300,7 @@ func (f *feed) describe(op *v1alpha1.Operation, status *v1alpha1.OperationStatus
 		requests[ledger.CostPerHour] = rate
 	}
 	return ledger.Pod{
-		UID: uidOf(op), Operation: uidOf(op), Queue: status.Queue, Project: status.Project,
+		UID: uidOf(op), Operation: uidOf(op), Queue: status.Queue, Project: status.Project, Workflow: workflowOf(op),
 		Priority: int64(status.Priority), Created: created, Requests: requests,
 	}
 }
@@ -210,6 +323,9 @@ func (f *feed) rate(queue, declared string, requests corev1.ResourceList) cost.M
 // podSeen takes a version of a pod that is no operation's.
 func (f *feed) podSeen(pod *corev1.Pod) {
 	if _, made := keyOf(pod); made {
+		if over(pod) {
+			f.ranOut(pod)
+		}
 		return
 	}
 	over := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
@@ -223,7 +339,13 @@ func (f *feed) podSeen(pod *corev1.Pod) {
 	}
 }
 
-func (f *feed) podGone(pod *corev1.Pod) { f.window.Leave(string(pod.UID)) }
+func (f *feed) podGone(pod *corev1.Pod) {
+	if _, made := keyOf(pod); made {
+		f.ranOut(pod)
+		return
+	}
+	f.window.Leave(string(pod.UID))
+}
 
 // describePod is a pod as its labels have it; the webhook has checked them.
 func (f *feed) describePod(pod *corev1.Pod) ledger.Pod {

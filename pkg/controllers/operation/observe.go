@@ -56,6 +56,8 @@ type work struct {
 	// fresh is the operation with its template, once it was read.
 	fresh *v1alpha1.Operation
 	made  *made
+	// released says whether its workflows let it to its queue.
+	released bool
 	// err is the first thing that could not be read while a decision was made.
 	err error
 }

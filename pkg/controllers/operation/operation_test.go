@@ -387,3 +387,137 @@ func liveThrough(t *testing.T, op *v1alpha1.Operation, c *cut) (crashed bool) {
 	}
 	return crashed
 }
+
+// workflowWith is a workflow of which so many operations may be in flight.
+func workflowWith(t *testing.T, name string, concurrency int32, parent *v1alpha1.Workflow) *v1alpha1.Workflow {
+	t.Helper()
+	w := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "team"}, Spec: v1alpha1.WorkflowSpec{
+		Concurrency: &concurrency, Entrypoint: "main",
+		Templates: []v1alpha1.WorkflowTemplate{{Name: "main", Operation: &v1alpha1.OperationTemplate{Component: "none"}}},
+	}}
+	if parent != nil {
+		makeChild(w, parent)
+	}
+	require.NoError(t, admin.Create(t.Context(), w))
+	return w
+}
+
+func makeChild(o client.Object, parent *v1alpha1.Workflow) {
+	o.SetLabels(map[string]string{v1alpha1.WorkflowLabel: parent.Name, v1alpha1.WorkflowUIDLabel: string(parent.UID)})
+	o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(parent, v1alpha1.GroupVersion.WithKind("Workflow"))})
+}
+
+func child(name, queue string, parent *v1alpha1.Workflow) *v1alpha1.Operation {
+	op := podOperation(name, queue)
+	makeChild(op, parent)
+	return op
+}
+
+func isGated(pod *corev1.Pod) bool { return len(pod.Spec.SchedulingGates) > 0 }
+
+// A pod of an operation that its workflow has no room for has a gate, which goes when another ends.
+func TestGateOfAWorkflow(t *testing.T) {
+	start(t, interceptor.Funcs{})
+	outer := workflowWith(t, "gate-outer", 1, nil)
+	inner := workflowWith(t, "gate-inner", 5, outer)
+	first, second, third := child("gate-first", "", inner), child("gate-second", "", outer), child("gate-third", "", inner)
+	require.NoError(t, admin.Create(t.Context(), first))
+	require.False(t, isGated(podOf(t, first, "1")), "there is room")
+	require.NoError(t, admin.Create(t.Context(), second))
+	require.True(t, isGated(podOf(t, second, "1")), "the limit of the outer one holds for all below it")
+	third.Spec.Priority = ptr.To[int32](5)
+	require.NoError(t, admin.Create(t.Context(), third))
+	require.True(t, isGated(podOf(t, third, "1")))
+	free := podOperation("gate-free", "")
+	require.NoError(t, admin.Create(t.Context(), free))
+	require.False(t, isGated(podOf(t, free, "1")), "what is of no workflow never has one")
+	pod := podOf(t, first, "1")
+	bind(t, pod)
+	report(t, pod, corev1.PodRunning, running())
+	report(t, pod, corev1.PodSucceeded, ended(0, ""))
+	ungated := func(op *v1alpha1.Operation) func() bool {
+		return func() bool {
+			all := runs(t, op)
+			return len(all) == 1 && !isGated(&all[0])
+		}
+	}
+	eventually(t, "the one of higher priority goes", ungated(third))
+	require.True(t, isGated(podOf(t, second, "1")))
+	limit := outer.DeepCopy()
+	limit.Spec.Concurrency = ptr.To[int32](2)
+	require.NoError(t, admin.Patch(t.Context(), limit, client.MergeFrom(outer)))
+	eventually(t, "a limit that is raised lets the next one go", ungated(second))
+}
+
+// TestCrashInAWorkflow lets the controller die before and after each of its writes, for operations of which
+// their workflow lets one go at a time. No two are ever in flight, and all come to their end.
+func TestCrashInAWorkflow(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for k := 1; ; k++ {
+			c := &cut{left: k, after: after, died: make(chan struct{}), createdPod: map[string]int{}}
+			name := fmt.Sprintf("crash-flight-%v-%d", after, k)
+			crashed := false
+			t.Run(name, func(t *testing.T) { crashed = oneAtATime(t, name, c) })
+			if t.Failed() {
+				return
+			}
+			if !crashed {
+				assert.Greater(t, k, 8, "operations with a retry and gates take some writes")
+				break
+			}
+		}
+	}
+}
+
+func oneAtATime(t *testing.T, name string, c *cut) (crashed bool) {
+	w := workflowWith(t, name, 1, nil)
+	ops := []*v1alpha1.Operation{child(name+"-a", "", w), child(name+"-b", "remote", w)}
+	for _, op := range ops {
+		require.NoError(t, admin.Create(t.Context(), op))
+	}
+	stop := start(t, c.funcs())
+	eventually(t, "all end", func() bool {
+		if !crashed {
+			select {
+			case <-c.died:
+				crashed = true
+				stop()
+				c.mu.Lock()
+				c.dead, c.left = false, -1
+				c.mu.Unlock()
+				stop = start(t, c.funcs())
+			default:
+			}
+		}
+		pods := &corev1.PodList{}
+		require.NoError(t, admin.List(t.Context(), pods, client.MatchingLabels{v1alpha1.WorkflowUIDLabel: string(w.UID)}))
+		inFlight := 0
+		for i := range pods.Items {
+			pod := &pods.Items[i]
+			over := pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+			if !isGated(pod) && !over {
+				inFlight++
+			}
+			switch {
+			case isGated(pod), over, pod.DeletionTimestamp != nil:
+			case pod.Spec.NodeName == "":
+				bind(t, pod)
+			case pod.Status.Phase == corev1.PodPending:
+				report(t, pod, corev1.PodRunning, running())
+			case pod.Labels[v1alpha1.AttemptLabel] == "1":
+				report(t, pod, corev1.PodFailed, ended(1, ""))
+			default:
+				report(t, pod, corev1.PodSucceeded, ended(0, ""))
+			}
+		}
+		require.LessOrEqual(t, inFlight, 1, "a list of pods is of one moment")
+		for _, op := range ops {
+			if read(t, op).Phase != v1alpha1.StatusSucceeded {
+				return false
+			}
+		}
+		return true
+	})
+	stop()
+	return crashed
+}
