@@ -278,15 +278,16 @@ func (w *Window) outOfLine(uid string) {
 	}
 }
 
-// Position is an operation's place in its line and how many wait there; 0 if it does not wait.
-func (w *Window) Position(uid string) (position, of int) {
+// Why says why an operation waits: for its workflows, while they have not released it, then in its queue. It is
+// false for what does not wait for either.
+func (w *Window) Why(uid string) (ledger.Explanation, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	why, ok := w.ledger.Explain(uid)
-	if !ok {
-		return 0, 0
+	if o := w.flights.ops[uid]; o != nil && !o.inFlight {
+		return w.flights.ledger.Explain(uid)
 	}
-	return why.Position, why.Waiting
+	why, ok := w.ledger.Explain(uid)
+	return why, ok && !why.State.Holds()
 }
 
 func (w *Window) signal() {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -96,6 +97,9 @@ func Decide(s Situation) Decision {
 	d := &decision{Situation: s, status: *s.Operation.Status.DeepCopy()}
 	d.status.ObservedGeneration = s.Operation.Generation
 	d.decide()
+	if d.status.Phase != v1alpha1.StatusQueued && d.status.Phase != v1alpha1.StatusUnschedulable {
+		meta.RemoveStatusCondition(&d.status.Conditions, v1alpha1.WaitingCondition)
+	}
 	timeline.SetConditions(&d.status.Conditions, d.status.Timeline, "operation", s.Operation.Generation, s.Now)
 	return Decision{Status: d.status, Action: d.action, Run: d.Run, After: d.after}
 }

@@ -68,6 +68,8 @@ const (
 	AcceptingCondition = "Accepting"
 	// FinishedCondition on an operation is True at its end, whatever it is.
 	FinishedCondition = "Finished"
+	// WaitingCondition on an operation that waits is False and says why; it goes when the operation has a node.
+	WaitingCondition = "Admitted"
 	// StalledCondition on an operation is True when it failed.
 	StalledCondition = "Stalled"
 )

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
@@ -13,6 +14,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	resourcehelper "k8s.io/component-helpers/resource"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -30,19 +32,21 @@ import (
 // feed tells the look-ahead what waits and what holds room: operations, and the pods of queues that
 // are none. What it says of operations comes from their own reconciliation.
 type feed struct {
-	reader client.Reader
-	window *lookahead.Window
-	live   client.Reader // for what must not be stale
-	due    chan<- event.GenericEvent
-	synced []toolscache.InformerSynced
+	reader  client.Reader
+	window  *lookahead.Window
+	reports *reporter
+	live    client.Reader // for what must not be stale
+	due     chan<- event.GenericEvent
+	synced  []toolscache.InformerSynced
 
 	mu      sync.Mutex
 	orphans map[string]bool // operations that are gone and have pods that run
 }
 
-func newFeed(reader, live client.Reader, due chan<- event.GenericEvent) *feed {
+func newFeed(reader client.Client, live client.Reader, due chan<- event.GenericEvent) *feed {
 	f := &feed{reader: reader, live: live, due: due, orphans: map[string]bool{}}
 	f.window = lookahead.New(f.tell)
+	f.reports = &reporter{client: reader, window: f.window, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}}
 	return f
 }
 
@@ -105,7 +109,7 @@ func (f *feed) setup(mgr manager.Manager) error {
 		}
 		f.synced = append(f.synced, registration.HasSynced)
 	}
-	return mgr.Add(f)
+	return errors.Join(mgr.Add(f), mgr.Add(f.reports))
 }
 
 // on makes a handler of typed functions.
@@ -223,6 +227,7 @@ func (f *feed) follow(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, 
 			return
 		}
 		f.wait(op, status, seen)
+		f.reports.waits(op)
 	case v1alpha1.StatusStopping:
 		if workflowOf(op) != "" && (seen.Gated || seen.Stage == operation.Absent) {
 			f.window.Leave(uidOf(op)) // it never was released

@@ -1,0 +1,160 @@
+package operation
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/lookahead"
+	"github.com/queueyard/queueyard/pkg/operation"
+)
+
+// An operation that waits says why, in a condition. That is never worth delaying anything: what waits
+// shortly gets none, a reason is written when it changes and not when its numbers do, and writes are few per
+// second however many wait.
+
+const (
+	reportDelay  = 2 * time.Second
+	reportAgain  = 5 * time.Second
+	reportPeriod = 200 * time.Millisecond
+	// reportLooks and reportWrites bound what is looked at and written in a period.
+	reportLooks, reportWrites = 100, 2
+)
+
+// reporter writes why operations wait, those first that have waited longest.
+type reporter struct {
+	client client.Client
+	window *lookahead.Window
+	clock  clock.WithTicker
+
+	mu   sync.Mutex
+	line []lookAt
+	in   map[types.NamespacedName]bool
+}
+
+type lookAt struct {
+	key types.NamespacedName
+	at  time.Time
+}
+
+// waits has the reporter look at an operation, unless it will anyway.
+func (r *reporter) waits(op *v1alpha1.Operation) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := client.ObjectKeyFromObject(op)
+	if !r.in[key] {
+		r.in[key] = true
+		r.line = append(r.line, lookAt{key, r.clock.Now().Add(reportDelay)})
+	}
+}
+
+// next is the operation whose turn it is. Those that were looked at are behind it, so the line need not be in order
+// of time: nobody is late by more than what is between two looks.
+func (r *reporter) next() (types.NamespacedName, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.line) == 0 || r.line[0].at.After(r.clock.Now()) {
+		return types.NamespacedName{}, false
+	}
+	key := r.line[0].key
+	r.line = r.line[1:]
+	return key, true
+}
+
+// again says that an operation still waits, or no longer.
+func (r *reporter) again(key types.NamespacedName, waits bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !waits {
+		delete(r.in, key)
+		return
+	}
+	r.line = append(r.line, lookAt{key, r.clock.Now().Add(reportAgain)})
+}
+
+// Start implements manager.Runnable.
+func (r *reporter) Start(ctx context.Context) error {
+	ticker := r.clock.NewTicker(reportPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+		for looks, writes := 0, 0; looks < reportLooks && writes < reportWrites; looks++ {
+			key, ok := r.next()
+			if !ok {
+				break
+			}
+			waits, wrote := r.look(ctx, key)
+			r.again(key, waits)
+			if wrote {
+				writes++
+			}
+		}
+	}
+}
+
+// look writes down why an operation waits, if it says something else.
+func (r *reporter) look(ctx context.Context, key types.NamespacedName) (stillWaits, wrote bool) {
+	op := &v1alpha1.Operation{}
+	if err := r.client.Get(ctx, key, op); err != nil {
+		return !apierrors.IsNotFound(err), false
+	}
+	if !waits(op.Status.Phase) {
+		return false, false
+	}
+	reason, message := r.why(ctx, op)
+	said := meta.FindStatusCondition(op.Status.Conditions, v1alpha1.WaitingCondition)
+	if reason == "" || said != nil && said.Reason == reason {
+		return true, false
+	}
+	before := op.DeepCopy()
+	op.Status.Conditions = slices.Clone(op.Status.Conditions)
+	meta.SetStatusCondition(&op.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.WaitingCondition, Status: metav1.ConditionFalse, Reason: reason, Message: message,
+		ObservedGeneration: op.Generation, LastTransitionTime: metav1.NewTime(r.clock.Now()),
+	})
+	// Whoever has written meanwhile may know that it no longer waits.
+	err := r.client.Status().Patch(ctx, op, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+		log.FromContext(ctx).Error(err, "Cannot write why an operation waits; the next look tries again", "operation", key)
+	}
+	return true, true
+}
+
+// why is what the scheduler says of its pod, else what keeps it from having one in its queue.
+func (r *reporter) why(ctx context.Context, op *v1alpha1.Operation) (reason, message string) {
+	if run := op.Status.Run; run != nil && run.Kind == "Pod" {
+		pod := &corev1.Pod{}
+		if r.client.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Name}, pod) == nil && !operation.Gated(pod) {
+			for _, c := range pod.Status.Conditions {
+				if c.Type == v1alpha1.AdmittedCondition && c.Status == corev1.ConditionFalse {
+					return c.Reason, c.Message
+				}
+			}
+		}
+	}
+	if why, ok := r.window.Why(uidOf(op)); ok {
+		return string(why.Reason), why.Message()
+	}
+	return "", ""
+}
+
+var _ manager.LeaderElectionRunnable = &reporter{}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (r *reporter) NeedLeaderElection() bool { return true }
