@@ -5,21 +5,38 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+
+	"github.com/queueyard/queueyard/pkg/search/elementary"
 )
+
+// scale turns a standard variable, uniform from 0 to 1 or normal, into the values of a distribution.
+type scale struct {
+	gaussian bool
+	value    func(standard float64) float64
+	// place is the standard variable of a value, and rough the value without the last digits: both are fast.
+	place, rough func(float64) float64
+}
+
+func (s scale) draw(from *stream) float64 {
+	if s.gaussian {
+		return s.value(from.normal())
+	}
+	return s.value(from.float())
+}
 
 // drawn is a distribution of numbers that have no list.
 type drawn struct {
-	value func(*stream) float64
+	scale
 }
 
 func (d drawn) shape() shape          { return continuous }
 func (d drawn) size() int64           { return 0 }
 func (d drawn) at(int64) string       { panic("a continuous distribution has no list") }
-func (d drawn) draw(s *stream) string { return formatFloat(d.value(s)) }
+func (d drawn) draw(s *stream) string { return formatFloat(d.scale.draw(s)) }
 
 // quantised rounds another distribution to multiples of q. Its values are written exactly.
 type quantised struct {
-	value    func(*stream) float64
+	scale
 	q        float64
 	multiple lattice
 	// from and to are the multiples that lie within the bounds, or within what can be written.
@@ -38,22 +55,25 @@ func (d quantised) size() int64 {
 
 func (d quantised) at(i int64) string { return d.multiple.text(d.from + i) }
 
-func (d quantised) draw(s *stream) string {
-	k := math.Round(d.value(s) / d.q)
+func (d quantised) draw(s *stream) string { return d.multiple.text(d.round(d.scale.draw(s))) }
+
+// round is which multiple is nearest to a value, of those that there are.
+func (d quantised) round(value float64) int64 {
+	k := math.Round(value / d.q)
 	switch {
 	case k <= float64(d.from):
-		return d.multiple.text(d.from)
+		return d.from
 	case k >= float64(d.to):
-		return d.multiple.text(d.to)
+		return d.to
 	}
-	return d.multiple.text(int64(k))
+	return int64(k)
 }
 
 // maxMultiple keeps multiples exact as floats.
 const maxMultiple = 1 << 53
 
 // quantise rounds values to multiples of q, within bounds if there are any.
-func quantise(value func(*stream) float64, q, low, high *number) (distribution, error) {
+func quantise(of scale, q, low, high *number) (distribution, error) {
 	if q.rat.Sign() <= 0 {
 		return nil, fmt.Errorf("q is %s: write the step, above 0, that values are rounded to", q.text)
 	}
@@ -62,7 +82,7 @@ func quantise(value func(*stream) float64, q, low, high *number) (distribution, 
 		return nil, fmt.Errorf("q is %s, which needs more than %d digits: round it", q.text, maxScale)
 	}
 	reach := min(maxMultiple, limit.Int64()/l.step)
-	d := quantised{value: value, q: q.float, multiple: l, from: -reach, to: reach}
+	d := quantised{scale: of, q: q.float, multiple: l, from: -reach, to: reach}
 	if low == nil {
 		return d, nil
 	}
@@ -97,31 +117,39 @@ func bounds(value json.RawMessage, more ...string) ([]*number, error) {
 	return a, nil
 }
 
-func uniform(low, high *number) (func(*stream) float64, error) {
+func uniform(low, high *number) (scale, error) {
 	a, b := low.float, high.float
 	width := b - a
 	if math.IsInf(width, 0) {
-		return nil, fmt.Errorf("low is %s and high is %s, further apart than any float: narrow them", low.text, high.text)
+		return scale{}, fmt.Errorf("low is %s and high is %s, further apart than any float: narrow them", low.text, high.text)
 	}
-	return func(s *stream) float64 {
-		v := a + float64(s.float()*width)
+	value := func(u float64) float64 {
+		v := a + float64(u*width)
 		if v >= b { // by rounding
 			return math.Nextafter(b, a)
 		}
 		return v
-	}, nil
+	}
+	return scale{value: value, rough: value, place: func(v float64) float64 { return (v - a) / width }}, nil
 }
 
-func logUniform(low, high *number) (func(*stream) float64, error) {
+func logUniform(low, high *number) (scale, error) {
 	if low.float <= 0 {
-		return nil, fmt.Errorf("low is %s: it must be above 0; write the bounds themselves, such as 0.0001 and 0.1, not their logarithms", low.text)
+		return scale{}, fmt.Errorf("low is %s: it must be above 0; write the bounds themselves, such as 0.0001 and 0.1, not their logarithms", low.text)
 	}
 	from, to := log(real(low.float)), log(real(high.float))
 	width := newReal().Sub(to, from)
-	return func(s *stream) float64 {
-		x := newReal().Mul(width, real(s.float()))
-		v := nearest(exp(x.Add(x, from)))
+	a, w := nearest(from), nearest(width)
+	within := func(v float64) float64 {
 		return max(low.float, min(v, math.Nextafter(high.float, low.float)))
+	}
+	return scale{
+		value: func(u float64) float64 {
+			x := newReal().Mul(width, real(u))
+			return within(nearest(exp(x.Add(x, from))))
+		},
+		rough: func(u float64) float64 { return within(elementary.Exp(a + float64(u*w))) },
+		place: func(v float64) float64 { return (elementary.Log(v) - a) / w },
 	}, nil
 }
 
@@ -137,20 +165,26 @@ func moments(value json.RawMessage, more ...string) ([]*number, error) {
 	return a, nil
 }
 
-func normal(loc, scale *number) (func(*stream) float64, error) {
-	mean, deviation := loc.float, scale.float
-	if math.IsInf(math.Abs(mean)+float64(maxNormal*deviation), 0) {
-		return nil, fmt.Errorf("loc is %s and scale is %s, whose values are beyond any float: make them smaller", loc.text, scale.text)
+func normal(loc, deviation *number) (scale, error) {
+	mean, width := loc.float, deviation.float
+	if math.IsInf(math.Abs(mean)+float64(maxNormal*width), 0) {
+		return scale{}, fmt.Errorf("loc is %s and scale is %s, whose values are beyond any float: make them smaller", loc.text, deviation.text)
 	}
-	return func(s *stream) float64 { return mean + float64(deviation*s.normal()) }, nil
+	value := func(z float64) float64 { return mean + float64(width*z) }
+	return scale{gaussian: true, value: value, rough: value, place: func(v float64) float64 { return (v - mean) / width }}, nil
 }
 
-func logNormal(loc, scale *number) (func(*stream) float64, error) {
-	n, err := normal(loc, scale)
-	if err != nil || math.Abs(loc.float)+float64(maxNormal*scale.float) > maxExponent {
-		return nil, fmt.Errorf("loc is %s and scale is %s, and e to the power of that is beyond any float: write mean and deviation of the logarithm", loc.text, scale.text)
+func logNormal(loc, deviation *number) (scale, error) {
+	n, err := normal(loc, deviation)
+	if err != nil || math.Abs(loc.float)+float64(maxNormal*deviation.float) > maxExponent {
+		return scale{}, fmt.Errorf("loc is %s and scale is %s, and e to the power of that is beyond any float: write mean and deviation of the logarithm", loc.text, deviation.text)
 	}
-	return func(s *stream) float64 { return nearest(exp(real(n(s)))) }, nil
+	return scale{
+		gaussian: true,
+		value:    func(z float64) float64 { return nearest(exp(real(n.value(z)))) },
+		rough:    func(z float64) float64 { return elementary.Exp(n.value(z)) },
+		place:    func(v float64) float64 { return n.place(elementary.Log(v)) },
+	}, nil
 }
 
 func newUniform(value json.RawMessage) (distribution, error) {
@@ -171,7 +205,7 @@ func newLogNormal(value json.RawMessage) (distribution, error) {
 
 type reader func(json.RawMessage, ...string) ([]*number, error)
 
-type drawer func(a, b *number) (func(*stream) float64, error)
+type drawer func(a, b *number) (scale, error)
 
 func plain(value json.RawMessage, read reader, drawing drawer) (distribution, error) {
 	a, err := read(value)

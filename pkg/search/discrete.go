@@ -8,6 +8,8 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+
+	"github.com/queueyard/queueyard/pkg/search/elementary"
 )
 
 // choice is one of some values.
@@ -158,6 +160,7 @@ func (d steps) draw(s *stream) string { return d.at(int64(s.below(uint64(d.n))))
 type spaced struct {
 	n       int64
 	value   func(i int64) float64
+	index   func(value float64) float64 // about
 	integer bool
 }
 
@@ -218,6 +221,7 @@ func newLinspace(value json.RawMessage) (distribution, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.index = func(v float64) float64 { return (v - a[0].float) / (a[1].float - a[0].float) * float64(d.n-1) }
 	second := between(a[0].rat, a[1].rat, 1, max(1, d.n-1))
 	d.integer = a[0].rat.IsInt() && (d.n == 1 || second.IsInt()) && max(math.Abs(a[0].float), math.Abs(a[1].float)) <= maxInteger
 	return d, nil
@@ -246,6 +250,10 @@ func newLogspace(value json.RawMessage) (distribution, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	perFactor := nearest(logBase)
+	d.index = func(v float64) float64 {
+		return (elementary.Log(v)/perFactor - a[0].float) / (a[1].float - a[0].float) * float64(d.n-1)
 	}
 	d.integer = d.integers()
 	return d, nil
@@ -282,6 +290,8 @@ func newGeomspace(value json.RawMessage) (distribution, error) {
 	if err != nil {
 		return nil, err
 	}
+	first, width := nearest(from), nearest(newReal().Sub(to, from))
+	d.index = func(v float64) float64 { return (elementary.Log(math.Abs(v)) - first) / width * float64(d.n-1) }
 	d.integer = d.integers()
 	return d, nil
 }

@@ -31,6 +31,8 @@ type distribution interface {
 	size() int64
 	// at is the i-th of its values, where they have an end.
 	at(i int64) string
+	// axis is how models see it.
+	axis() axis
 }
 
 type shape int

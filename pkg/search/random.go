@@ -20,31 +20,51 @@ func newRandom(r *Random, seed int64) (Algorithm, error) {
 	if r.Seed != nil {
 		seed = *r.Seed
 	}
+	from := newSampler(params, seed)
+	f := &fixed{total: r.NumRuns, trial: from.trial, whole: "random search"}
+	if from.points > 0 {
+		f.total = min(f.total, from.points)
+		f.whole = fmt.Sprintf("random search of %d points", from.points)
+	}
+	return f, nil
+}
+
+// sampler draws points of a space, none twice.
+type sampler struct {
+	// points of the space, or 0 where they cannot be counted.
+	points int64
+	// endless: there is an i-th point for every i.
+	endless bool
+	// trial is the i-th point that is drawn, if there are so many.
+	trial func(i int64) (map[string]json.RawMessage, bool)
+}
+
+func newSampler(params []param, seed int64) sampler {
 	least := even
 	for _, p := range params {
 		least = max(least, p.shape())
 	}
+	var s sampler
 	points, exact := product(params)
-	f := &fixed{total: r.NumRuns, whole: "random search"}
 	if least != continuous && exact {
-		f.total = min(f.total, points)
-		f.whole = fmt.Sprintf("random search of %d points", points)
+		s.points = points
 	}
 	switch {
 	case least == even && exact:
 		order := newPermutation(seed, points)
-		f.trial = func(i int64) (map[string]json.RawMessage, bool) { return point(params, order.at(i)), true }
+		s.trial = func(i int64) (map[string]json.RawMessage, bool) { return point(params, order.at(i)), true }
 	case least == uneven:
 		d := &distinct{params: params, seed: seed, seen: map[string]bool{}}
 		if exact {
 			d.rest = newPermutation(seed, points)
 		}
-		f.trial = d.trial
+		s.trial = d.trial
 	default:
 		// There are so many points that none comes twice.
-		f.trial = func(i int64) (map[string]json.RawMessage, bool) { return draw(params, seed, i), true }
+		s.endless = true
+		s.trial = func(i int64) (map[string]json.RawMessage, bool) { return draw(params, seed, i), true }
 	}
-	return f, nil
+	return s
 }
 
 // draw takes a value of each parameter from the parameter's stream of a trial.
@@ -107,15 +127,21 @@ func (d *distinct) more() {
 
 // add takes a point that was not there before.
 func (d *distinct) add(p map[string]json.RawMessage) bool {
-	var key strings.Builder
-	for _, param := range d.params {
-		key.Write(p[param.name])
-		key.WriteByte('\n') // is in no compact JSON
-	}
-	if d.seen[key.String()] {
+	key := key(d.params, p)
+	if d.seen[key] {
 		return false
 	}
-	d.seen[key.String()] = true
+	d.seen[key] = true
 	d.points = append(d.points, p)
 	return true
+}
+
+// key tells the points of a space apart.
+func key(params []param, values map[string]json.RawMessage) string {
+	var b strings.Builder
+	for _, p := range params {
+		b.Write(values[p.name])
+		b.WriteByte('\n') // is in no compact JSON
+	}
+	return b.String()
 }

@@ -12,6 +12,13 @@ type Trial struct {
 
 	// Params are JSON values by name.
 	Params map[string]json.RawMessage `json:"params"`
+
+	// Continues is the trial that was promoted to this one: its parameters are the same, but for the resource,
+	// of which it has more. Nil for a trial that starts from nothing.
+	Continues *int64 `json:"continues,omitempty"`
+
+	// Resume: it goes on from what the trial that it continues left. Otherwise it starts again.
+	Resume bool `json:"resume,omitempty"`
 }
 
 // State is what became of a trial.
@@ -23,15 +30,17 @@ const (
 	InFlight State = "InFlight"
 	// Succeeded: it has a result.
 	Succeeded State = "Succeeded"
-	// Failed: it ended without a result. It is not suggested again.
+	// Failed: it ended without a result. It is not suggested again. It counts as worse than every result.
 	Failed State = "Failed"
+	// Stopped: it was ended early, as it was not good enough. It counts as Failed does.
+	Stopped State = "Stopped"
 )
 
 // Observation is a trial that exists, and what came of it.
 type Observation struct {
 	Trial
 	State State
-	// Value is the metric of one that succeeded.
+	// Value is the metric of one that succeeded. If it is not finite, the trial counts as Failed.
 	Value float64
 }
 
@@ -41,7 +50,7 @@ type Suggestions struct {
 	Trials []Trial
 
 	// Exhausted: none will ever come besides these. If it is false and there are fewer trials than were asked
-	// for, more come after further observations.
+	// for, more may come after further observations.
 	Exhausted bool
 
 	// Message says what the search has come to.
@@ -85,7 +94,7 @@ func (f *fixed) Trial(index int64) (Trial, bool) {
 		return Trial{}, false
 	}
 	params, ok := f.trial(index)
-	return Trial{index, params}, ok
+	return Trial{Index: index, Params: params}, ok
 }
 
 // Suggest implements [Algorithm]: it suggests the first trials that do not exist.
@@ -114,6 +123,11 @@ func (f *fixed) Suggest(observations []Observation, n int) Suggestions {
 		s.Trials = append(s.Trials, t)
 	}
 	s.Message = fmt.Sprintf("%s: %d of at most %d trials exist, %d are suggested", f.whole, len(observations), f.total, len(s.Trials))
+	return s.finish()
+}
+
+// finish says in the message whether these are the last.
+func (s Suggestions) finish() Suggestions {
 	if s.Exhausted {
 		s.Message += ", there are no others"
 	}

@@ -180,6 +180,11 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"grid": {"params": {"x": {"kind": "range", "value": "0:1:0.1"}}}}`,
 		`{"random": {"numRuns": 5, "params": {"x": {"kind": "qlognormal", "value": [0, 1, 0.5]}}}}`,
+		`{"hyperband": {"maxIterations": 9, "eta": 2, "resource": {"name": "e", "type": "float"}, "metric": {"name": "m", "optimization": "maximize"}, "params": {"x": {"kind": "choice", "value": [1, 2]}}}}`,
+		`{"asha": {"numRuns": 4, "maxIterations": 9, "resource": {"name": "e"}, "metric": {"name": "m", "optimization": "minimize"}, "params": {"x": {"kind": "normal", "value": [0, 1]}}}}`,
+		`{"bayes": {"maxIterations": 9, "metric": {"name": "m", "optimization": "minimize"}, "params": {"x": {"kind": "qlognormal", "value": [0, 1, 0.5]}}}}`,
+		`{"hyperopt": {"algorithm": "anneal", "numRuns": 9, "metric": {"name": "m", "optimization": "minimize"}, "params": {"x": {"kind": "geomspace", "value": [1, 8, 4]}}}}`,
+		`{"tpe": {"numRuns": 9, "metric": {"name": "m", "optimization": "minimize"}, "params": {"x": {"kind": "logspace", "value": [0, 2, 3]}}}}`, `{"iterative": {"maxIterations": 3}}`,
 		`{"mapping": {"values": [{"a": 1}]}}`, `{"grid": {}}]`, `{"grid": {"params": {"x": {"kind": "linspace", "value": [1e308, -1e308, 3]}}}}`,
 	} {
 		f.Add([]byte(seed))

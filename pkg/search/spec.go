@@ -20,6 +20,24 @@ type Spec struct {
 
 	// Random draws the values of each trial.
 	Random *Random `json:"random,omitempty"`
+
+	// Hyperband promotes the best of many trials to more of a resource, rung by rung.
+	Hyperband *Hyperband `json:"hyperband,omitempty"`
+
+	// ASHA promotes as Hyperband does, but waits for no rung.
+	ASHA *ASHA `json:"asha,omitempty"`
+
+	// Bayes tries where a model of what came of trials promises most.
+	Bayes *Bayes `json:"bayes,omitempty"`
+
+	// TPE draws values where good trials were.
+	TPE *TPE `json:"tpe,omitempty"`
+
+	// Hyperopt is TPE, random search or annealing.
+	Hyperopt *Hyperopt `json:"hyperopt,omitempty"`
+
+	// Iterative asks an operation of the user for trials. See [NewIterations].
+	Iterative *Iterative `json:"iterative,omitempty"`
 }
 
 // Mapping tries given sets of parameters, in their order.
@@ -73,23 +91,28 @@ func (s Spec) Validate() error {
 // New makes the algorithm of a specification, or says all that is wrong with it. The seed is used where the
 // specification has none.
 func New(s Spec, seed int64) (Algorithm, error) {
-	set := 0
-	for _, is := range []bool{s.Mapping != nil, s.Grid != nil, s.Random != nil} {
+	var made []func() (Algorithm, error)
+	add := func(is bool, make func() (Algorithm, error)) {
 		if is {
-			set++
+			made = append(made, make)
 		}
 	}
-	switch {
-	case set != 1:
-		return nil, fmt.Errorf("a search has %d of mapping, grid and random: write exactly one", set)
-	case s.Mapping != nil:
-		return newMapping(s.Mapping)
-	case s.Grid != nil:
-		return newGrid(s.Grid)
-	default:
-		return newRandom(s.Random, seed)
+	add(s.Mapping != nil, func() (Algorithm, error) { return newMapping(s.Mapping) })
+	add(s.Grid != nil, func() (Algorithm, error) { return newGrid(s.Grid) })
+	add(s.Random != nil, func() (Algorithm, error) { return newRandom(s.Random, seed) })
+	add(s.Hyperband != nil, func() (Algorithm, error) { return newHyperband(s.Hyperband, seed) })
+	add(s.ASHA != nil, func() (Algorithm, error) { return newASHA(s.ASHA, seed) })
+	add(s.Bayes != nil, func() (Algorithm, error) { return newBayes(s.Bayes, seed) })
+	add(s.TPE != nil, func() (Algorithm, error) { return newTPE(s.TPE, seed) })
+	add(s.Hyperopt != nil, func() (Algorithm, error) { return newHyperopt(s.Hyperopt, seed) })
+	add(s.Iterative != nil, func() (Algorithm, error) { return NewIterations(s.Iterative, seed, nil) })
+	if len(made) != 1 {
+		return nil, fmt.Errorf("a search has %d of %s: write exactly one", len(made), searchKinds)
 	}
+	return made[0]()
 }
+
+const searchKinds = "mapping, grid, random, hyperband, asha, bayes, tpe, hyperopt and iterative"
 
 // Suggest is what the algorithm of a specification suggests: see [Algorithm].
 func Suggest(s Spec, seed int64, observations []Observation, n int) (Suggestions, error) {

@@ -3,6 +3,8 @@ package search
 import (
 	"math"
 	"math/bits"
+
+	"github.com/queueyard/queueyard/pkg/search/elementary"
 )
 
 // stream is a sequence of random numbers: SplitMix64 (Steele, Lea and Flood, 2014). It is integer arithmetic
@@ -63,6 +65,32 @@ func (s *stream) normal() float64 {
 		l := nearest(log(real(r)))
 		return float64(u * math.Sqrt(float64(-2*l)/r))
 	}
+}
+
+// gauss is standard normal, too, without the last digits and much faster.
+func (s *stream) gauss() float64 {
+	for {
+		u, v := 2*s.float()-1, 2*s.float()-1
+		r := float64(u*u) + float64(v*v)
+		if r < 1 && r > 0 {
+			return float64(u * math.Sqrt(float64(-2*elementary.Log(r))/r))
+		}
+	}
+}
+
+// oneOf is a place in weights, each as likely as it is heavy.
+func (s *stream) oneOf(weights []float64) int {
+	total := 0.0
+	for _, w := range weights {
+		total += w
+	}
+	u := float64(s.float() * total)
+	for i, w := range weights {
+		if u -= w; u < 0 {
+			return i
+		}
+	}
+	return len(weights) - 1
 }
 
 // maxNormal bounds normal: the smallest r is 2^-104 and |u| at most √r.

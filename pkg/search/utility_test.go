@@ -1,0 +1,51 @@
+package search
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// Utilities are what they are defined to be, and their derivatives those of their values.
+func TestUtilities(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		mean, deviation, best := rapid.Float64Range(-3, 3).Draw(t, "mean"), rapid.Float64Range(0.05, 2).Draw(t, "deviation"), rapid.Float64Range(-3, 3).Draw(t, "best")
+		eps := rapid.Float64Range(0, 0.5).Draw(t, "eps")
+		z := (best - eps - mean) / deviation
+		share := math.Erfc(-z/math.Sqrt2) / 2
+		density := math.Exp(-z*z/2) / math.Sqrt(2*math.Pi)
+		if z > -4 {
+			value, _, _ := expectedImprovement{eps}.of(mean, deviation, best)
+			require.InDelta(t, math.Log(deviation*(density+z*share)), value, 1e-6)
+		}
+		if z > -20 {
+			value, _, _ := improvementProbability{eps}.of(mean, deviation, best)
+			require.InDelta(t, math.Log(share), value, 1e-8)
+		}
+		value, _, _ := confidenceBound{2}.of(mean, deviation, best)
+		require.InDelta(t, 2*deviation-mean, value, 1e-12)
+		for name, u := range map[string]utility{"ei": expectedImprovement{eps}, "poi": improvementProbability{eps}, "ucb": confidenceBound{2}} {
+			const h = 1e-6
+			value := func(mean, deviation float64) float64 { v, _, _ := u.of(mean, deviation, best); return v }
+			_, byMean, byDeviation := u.of(mean, deviation, best)
+			require.InDelta(t, (value(mean+h, deviation)-value(mean-h, deviation))/(2*h), byMean, 1e-3*(1+math.Abs(byMean)), name)
+			require.InDelta(t, (value(mean, deviation+h)-value(mean, deviation-h))/(2*h), byDeviation, 1e-3*(1+math.Abs(byDeviation)), name)
+		}
+	})
+}
+
+// Less is expected the farther off, without end.
+func TestUtilityFar(t *testing.T) {
+	for _, u := range []utility{expectedImprovement{}, improvementProbability{}} {
+		before := math.Inf(1)
+		for mean := 0.0; mean < 1e6; mean = mean*1.1 + 0.1 {
+			value, byMean, byDeviation := u.of(mean, 1, 0)
+			require.Less(t, value, before, "%T at %v", u, mean)
+			require.Negative(t, byMean)
+			require.False(t, math.IsNaN(byDeviation))
+			before = value
+		}
+	}
+}
