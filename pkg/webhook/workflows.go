@@ -132,7 +132,7 @@ func wellFormed(spec *v1alpha1.WorkflowSpec) bool {
 		if o := t.Operation; o != nil && !one(o.Component != "", o.Template != nil) {
 			return false
 		}
-		if m := t.Matrix; m != nil && !(one(m.Template != "", m.Component != "") && one(m.Mapping != nil, m.Grid != nil, m.Random != nil)) {
+		if m := t.Matrix; m != nil && !(one(m.Template != "", m.Component != "") && one(plan.Kinds(m)...)) {
 			return false
 		}
 		if t.DAG == nil {

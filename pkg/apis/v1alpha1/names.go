@@ -37,6 +37,8 @@ const (
 	OutcomeAnnotation = "queueyard.io/outcome"
 	// OutcomeMessageAnnotation says why.
 	OutcomeMessageAnnotation = "queueyard.io/outcome-message"
+	// TrialKeyAnnotation on a trial names the trial that it goes back to: of those that were promoted, the first.
+	TrialKeyAnnotation = "queueyard.io/trial-key"
 	// ApprovedByAnnotation on an operation names who approved it. Only the webhook sets it.
 	ApprovedByAnnotation = "queueyard.io/approved-by"
 	// ManagedLabel on a Namespace, with the value "true", puts the namespace under admission.

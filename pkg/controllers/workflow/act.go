@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ import (
 const (
 	// ahead is how many children of a matrix may exist that have not begun; of nested ones fewer, for there may
 	// be many of these: as many as follow while the controller makes the next.
-	ahead, aheadNested = 64, 16
+	ahead, aheadNested, aheadLearning = 64, 16, 8
 	// parallel is how many requests for one workflow are under way at a time. The first children are made one
 	// by one, so that they start in their order; behind those that wait the line keeps it.
 	parallel, oneByOne = 8, 16
@@ -113,7 +114,7 @@ func (s *sight) next(ctx context.Context) ([]work, error) {
 		if s.workflow.Labels[v1alpha1.WorkflowUIDLabel] != "" {
 			limit = aheadNested
 		}
-		for _, t := range r.trials.take(r, min(batch, limit-r.waiting)) {
+		for _, t := range r.trials.take(r, s.room(limit)) {
 			todo = append(todo, work{index: t.Index, trial: &t, again: r.again[t.Index]})
 		}
 	}
@@ -126,6 +127,21 @@ func (s *sight) next(ctx context.Context) ([]work, error) {
 		r.put(w.index, r.children[w.index], c)
 	}
 	return todo, nil
+}
+
+// room is how many trials may be made now. What a search that learns suggests early it suggests without what comes of
+// those before: it is asked for what may begin, and a few.
+func (s *sight) room(limit int) int {
+	r := s.run
+	room := min(batch, limit-r.waiting)
+	if !r.plan.Learns() {
+		return room
+	}
+	room = min(room, aheadLearning-r.waiting)
+	if c := s.workflow.Spec.Concurrency; c != nil && *c >= 0 {
+		room = min(room, int(*c)-r.counts[workflow.Active])
+	}
+	return max(0, room)
 }
 
 // make makes a child. Its name is its place and the attempt alone, so that doing it twice makes one.
@@ -141,7 +157,11 @@ func (s *sight) make(ctx context.Context, w *work) error {
 	var object client.Object
 	var err error
 	if w.trial != nil {
-		object, err = r.plan.Trial(c, *w.trial, s.component(ctx))
+		var before *plan.Previous
+		if before, err = s.previous(ctx, w.trial); err != nil {
+			return err
+		}
+		object, err = r.plan.Trial(c, *w.trial, before, s.component(ctx))
 	} else {
 		object, err = r.plan.Step(ctx, c, w.ops, s.component(ctx))
 	}
@@ -157,6 +177,25 @@ func (s *sight) make(ctx context.Context, w *work) error {
 		return s.mark(ctx, c, plan.Never{Status: v1alpha1.StatusFailed, Message: fmt.Sprintf("the API server does not accept it: %v", err)})
 	}
 	return client.IgnoreAlreadyExists(err)
+}
+
+// previous is the trial that one goes on from, or nil.
+func (s *sight) previous(ctx context.Context, t *search.Trial) (*plan.Previous, error) {
+	if t.Continues == nil {
+		return nil, nil
+	}
+	s.run.mu.Lock()
+	c := s.run.children[*t.Continues]
+	s.run.mu.Unlock()
+	if c == nil {
+		return nil, nil
+	}
+	object, err := s.read(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	outputs, _ := facts(object)["outputs"].(map[string]any)
+	return &plan.Previous{Name: c.name, Key: cmp.Or(object.GetAnnotations()[v1alpha1.TrialKeyAnnotation], c.name), Outputs: outputs}, nil
 }
 
 // placeOf is a child's place in the line. Trials have that of their matrix, in their order; steps that of the moment

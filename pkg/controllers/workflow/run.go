@@ -90,6 +90,7 @@ type seen struct {
 	child
 	index   int64
 	begun   time.Time
+	params  v1alpha1.Values
 	outputs v1alpha1.Values
 }
 
@@ -106,8 +107,10 @@ func look(o client.Object) (s seen, workflowUID types.UID, ok bool) {
 	var line []v1alpha1.TimelineEntry
 	switch o := o.(type) {
 	case *v1alpha1.Operation:
+		s.params = o.Spec.Params
 		s.phase, line, s.outputs = phaseOf(o.Status.Phase, o.Spec.Restarts > o.Status.Restarts), o.Status.Timeline, o.Status.Outputs
 	case *v1alpha1.Workflow:
+		s.params = o.Spec.Params
 		s.nested, s.phase, line, s.outputs = true, phaseOf(o.Status.Phase, o.Spec.Restarts > o.Status.Restarts), o.Status.Timeline, o.Status.Outputs
 		if o.Status.StartTime != nil {
 			s.begun = o.Status.StartTime.Time
@@ -188,7 +191,7 @@ func (r *run) takeOver(former map[int64]seen, current map[int64]bool) {
 		whole = whole && len(former) == r.plan.Graph.Len()
 		r.progress = workflow.NewProgress(r.plan.Graph, nil)
 	}
-	r.trials.made(order)
+	r.trials.made(r, order)
 	for _, i := range order {
 		s := former[i]
 		all, again := redo[i]
@@ -200,7 +203,8 @@ func (r *run) takeOver(former map[int64]seen, current map[int64]bool) {
 			if s.nested && !all && !whole && s.phase != v1alpha1.StatusUpstreamFailed && s.phase != v1alpha1.StatusSkipped {
 				r.again[i] = &s.child
 			}
-			r.trials.again(i)
+			r.trials.again(r, i)
+			r.trials.keep(r, s)
 		}
 	}
 	r.stop, r.failed = nil, nil // what former attempts came to is no verdict on this one
@@ -228,6 +232,7 @@ func (r *run) see(s seen) {
 	}
 	c := s.child
 	r.put(s.index, before, &c)
+	r.trials.observe(r, s)
 	if !s.begun.IsZero() && s.attempt == r.attempt && (r.begun.IsZero() || s.begun.Before(r.begun)) {
 		r.begun = s.begun
 	}
@@ -266,9 +271,9 @@ func (r *run) put(index int64, before, after *child) {
 	if r.progress != nil {
 		r.progress.Set(int(index), status)
 	} else if after != nil {
-		r.trials.made([]int64{index})
+		r.trials.made(r, []int64{index})
 	} else {
-		r.trials.again(index)
+		r.trials.again(r, index)
 	}
 }
 
@@ -343,5 +348,5 @@ func (r *run) more() bool {
 	if r.progress != nil {
 		return r.progress.Counts()[workflow.Pending] > 0
 	}
-	return r.trials.more(r)
+	return r.trials.more(r, r.counts[workflow.Active] == 0)
 }

@@ -37,6 +37,7 @@ type step struct {
 type trials struct {
 	step   step
 	matrix *v1alpha1.Matrix
+	metric *v1alpha1.Metric
 	space  *expression.Template // the search, with its expressions
 	// names of the params that every trial gets; known is false where an expression decides.
 	names []string
@@ -179,7 +180,7 @@ func (c *compiler) compile(decoded any, path string, declared expression.Declara
 func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 	t := &trials{matrix: m, known: true, total: -1}
 	t.step = c.step(&v1alpha1.Step{Name: "trial", Template: m.Template, Component: m.Component, Params: m.Params, Preferences: m.Preferences}, path, seen, globals, nil)
-	raw, err := json.Marshal(v1alpha1.Matrix{Mapping: m.Mapping, Grid: m.Grid, Random: m.Random})
+	raw, err := json.Marshal(searchOf(m))
 	if err != nil {
 		c.problems.add(path, err)
 		return body{}
@@ -195,6 +196,9 @@ func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 		return body{path: path, trials: t}
 	}
 	t.names, t.known = trialParams(m)
+	if t.metric = metricOf(m); m.Metric != nil && t.metric != m.Metric {
+		c.problems.addf(path+".metric", "the search has a metric of its own: leave this one out")
+	}
 	if refs := t.space.References(); len(refs.Params)+len(refs.Globals) > 0 {
 		return body{path: path, trials: t} // what it is shows when it runs
 	}
@@ -211,13 +215,53 @@ func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 	return body{path: path, trials: t}
 }
 
+// Kinds says of each kind of search whether a matrix has it.
+func Kinds(m *v1alpha1.Matrix) []bool {
+	return []bool{m.Mapping != nil, m.Grid != nil, m.Random != nil, m.Hyperband != nil, m.ASHA != nil, m.Bayes != nil, m.TPE != nil, m.Hyperopt != nil}
+}
+
+// searchOf is a matrix without what is not its search.
+func searchOf(m *v1alpha1.Matrix) v1alpha1.Matrix {
+	return v1alpha1.Matrix{Mapping: m.Mapping, Grid: m.Grid, Random: m.Random, Hyperband: m.Hyperband, ASHA: m.ASHA, Bayes: m.Bayes, TPE: m.TPE, Hyperopt: m.Hyperopt}
+}
+
+// metricOf is what trials are compared by: that of a search that learns, else that of the matrix.
+func metricOf(m *v1alpha1.Matrix) *v1alpha1.Metric {
+	switch {
+	case m.Hyperband != nil:
+		return &m.Hyperband.Metric
+	case m.ASHA != nil:
+		return &m.ASHA.Metric
+	case m.Bayes != nil:
+		return &m.Bayes.Metric
+	case m.TPE != nil:
+		return &m.TPE.Metric
+	case m.Hyperopt != nil && m.Hyperopt.Metric != nil:
+		return m.Hyperopt.Metric
+	}
+	return m.Metric
+}
+
 // trialParams are the params that every trial of a matrix gets, where its search is written out.
 func trialParams(m *v1alpha1.Matrix) (names []string, known bool) {
+	sorted := func(params map[string]v1alpha1.Distribution, more ...string) ([]string, bool) {
+		return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(params)), more...))), true
+	}
 	switch {
 	case m.Grid != nil:
-		return slices.Sorted(maps.Keys(m.Grid.Params)), true
+		return sorted(m.Grid.Params)
 	case m.Random != nil:
-		return slices.Sorted(maps.Keys(m.Random.Params)), true
+		return sorted(m.Random.Params)
+	case m.Hyperband != nil:
+		return sorted(m.Hyperband.Params, m.Hyperband.Resource.Name)
+	case m.ASHA != nil:
+		return sorted(m.ASHA.Params, m.ASHA.Resource.Name)
+	case m.Bayes != nil:
+		return sorted(m.Bayes.Params)
+	case m.TPE != nil:
+		return sorted(m.TPE.Params)
+	case m.Hyperopt != nil:
+		return sorted(m.Hyperopt.Params)
 	}
 	var trials []map[string]json.RawMessage
 	if json.Unmarshal(m.Mapping.Values.Raw, &trials) != nil || len(trials) == 0 {

@@ -162,7 +162,7 @@ func (c *checker) mapped(t *trials, seen types) {
 			}
 		}
 	}
-	inside := seen.with(given...)
+	inside := seen.with(append(given, trialParam)...)
 	if t.matrix.Component != "" {
 		c.component(t.matrix.Component, inside, given, t.step.path)
 		return

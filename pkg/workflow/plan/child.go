@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,8 +53,19 @@ func (p *Plan) Step(ctx context.Context, c Child, ops map[string]expression.Oper
 	return p.child(s, c, given, components)
 }
 
-// Trial makes the operation or workflow that a trial of a matrix runs as.
-func (p *Plan) Trial(c Child, t search.Trial, components ComponentOf) (client.Object, error) {
+// trialParam is the param by which a trial knows itself.
+const trialParam = "trial"
+
+// Previous is the trial that another goes on from.
+type Previous struct {
+	Name    string
+	Key     string // of the first of those that were promoted
+	Outputs map[string]any
+}
+
+// Trial makes the operation or workflow that a trial of a matrix runs as. A template that reads params.trial gets its
+// index, its key, which those that are promoted keep, and, where the search resumes, the trial before.
+func (p *Plan) Trial(c Child, t search.Trial, before *Previous, components ComponentOf) (client.Object, error) {
 	given := maps.Clone(p.fixed)
 	if given == nil {
 		given = map[string]any{}
@@ -65,7 +77,32 @@ func (p *Plan) Trial(c Child, t search.Trial, components ComponentOf) (client.Ob
 		}
 		given[name] = value
 	}
-	return p.child(&p.body.trials.step, c, given, components)
+	key := p.ChildName(c.Index, c.Attempt)
+	self := map[string]any{"index": t.Index, "previous": nil}
+	if before != nil {
+		key = before.Key
+		if t.Resume {
+			self["previous"] = map[string]any{"name": before.Name, "outputs": before.Outputs}
+		}
+	}
+	self["key"] = key
+	object, err := p.childOf(&p.body.trials.step, c, given, map[string]any{trialParam: self}, components)
+	if err == nil {
+		annotations := object.GetAnnotations()
+		annotations[v1alpha1.TrialKeyAnnotation] = key
+	}
+	return object, err
+}
+
+// TrialParams are those of a child that are its trial's.
+func (p *Plan) TrialParams(given v1alpha1.Values) map[string]json.RawMessage {
+	out := make(map[string]json.RawMessage, len(p.body.trials.names))
+	for _, name := range p.body.trials.names {
+		if raw, ok := given[name]; ok {
+			out[name] = raw.Raw
+		}
+	}
+	return out
 }
 
 // HasExit says whether something runs at the end.
@@ -82,12 +119,20 @@ func (p *Plan) Exit(ctx context.Context, c Child, outcome v1alpha1.Outcome, comp
 
 // Marked makes the child that stands for a node that does not run.
 func (p *Plan) Marked(c Child, never Never) (client.Object, error) {
-	s := &p.body.steps[c.Index]
+	s := p.stepOf(c.Index)
 	child := p.bare(s)
 	p.mark(child, s, c)
 	annotations := child.GetAnnotations()
 	annotations[v1alpha1.OutcomeAnnotation], annotations[v1alpha1.OutcomeMessageAnnotation] = string(never.Status), never.Message
 	return child, nil
+}
+
+// stepOf is what a child is of.
+func (p *Plan) stepOf(index int64) *step {
+	if p.body.trials != nil {
+		return &p.body.trials.step
+	}
+	return &p.body.steps[index]
 }
 
 // bare is a child without params.
@@ -99,10 +144,15 @@ func (p *Plan) bare(s *step) client.Object {
 	return &v1alpha1.Operation{Spec: p.operation(s, t, nil)}
 }
 
-// child makes the object of a step or trial with the params it is given.
+// child makes the object of a step with the params it is given.
 func (p *Plan) child(s *step, c Child, given map[string]any, components ComponentOf) (client.Object, error) {
+	return p.childOf(s, c, given, nil, components)
+}
+
+// childOf makes the object of a step or trial. offered are params that it gets only if it reads them.
+func (p *Plan) childOf(s *step, c Child, given, offered map[string]any, components ComponentOf) (client.Object, error) {
 	t, at := p.compiler.template(s.Template)
-	seen := p.scope.with(given)
+	seen := p.scope.with(offered).with(given)
 	var inputs []v1alpha1.Input
 	if t != nil {
 		inputs = t.Inputs

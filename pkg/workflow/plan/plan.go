@@ -61,7 +61,7 @@ func Compile(ctx context.Context, w *v1alpha1.Workflow) (*Plan, error) {
 	}
 	p.Graph = p.body.graph
 	if m := t.Matrix; m != nil {
-		p.Metric = m.Metric
+		p.Metric = p.body.trials.metric
 		if p.EarlyStopping == nil {
 			p.EarlyStopping = m.EarlyStopping
 		}
@@ -148,6 +148,12 @@ func (p *Plan) Total() int64 {
 		return int64(p.Graph.Len())
 	}
 	return p.Search.Total()
+}
+
+// Learns says whether trials depend on what came of others.
+func (p *Plan) Learns() bool {
+	_, indexed := p.Search.(search.Indexed)
+	return p.Search != nil && !indexed
 }
 
 // Generation of the workflow that it is the plan of.
