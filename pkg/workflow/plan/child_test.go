@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -132,7 +133,7 @@ func TestTrial(t *testing.T) {
 	object, err = nested.Trial(Child{Attempt: 1, Queued: someTime}, trial, nil, known)
 	require.NoError(t, err)
 	inner := object.(*v1alpha1.Workflow)
-	require.JSONEq(t, `{"base": 2, "left": 5}`, jsonOf(t, inner.Spec.Params))
+	require.JSONEq(t, fmt.Sprintf(`{"base": 2, "left": 5, "trial": {"index": 0, "key": %q, "previous": null}}`, inner.Name), jsonOf(t, inner.Spec.Params))
 	_, err = Check(inner, find)
 	require.NoError(t, err)
 }
