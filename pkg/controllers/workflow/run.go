@@ -138,8 +138,8 @@ func phaseOf(phase v1alpha1.Status, again bool) v1alpha1.Status {
 	return phase
 }
 
-// newRun takes up an attempt of a workflow at what the API has of its children.
-func newRun(p *plan.Plan, attempt int32, objects []client.Object) *run {
+// newRun takes up an attempt of a workflow at what the API has of its children. Whole: nothing of former attempts is kept.
+func newRun(p *plan.Plan, attempt int32, whole bool, objects []client.Object) *run {
 	r := &run{plan: p, attempt: attempt, children: map[int64]*child{}, again: map[int64]*child{}}
 	var now []seen
 	former := map[int64]seen{}
@@ -158,7 +158,7 @@ func newRun(p *plan.Plan, attempt int32, objects []client.Object) *run {
 	for _, s := range now {
 		current[s.index] = true
 	}
-	r.takeOver(former, current)
+	r.takeOver(former, current, whole)
 	for _, s := range now {
 		r.see(s)
 	}
@@ -166,7 +166,7 @@ func newRun(p *plan.Plan, attempt int32, objects []client.Object) *run {
 }
 
 // takeOver keeps what former attempts did, but for what is to run again.
-func (r *run) takeOver(former map[int64]seen, current map[int64]bool) {
+func (r *run) takeOver(former map[int64]seen, current map[int64]bool, whole bool) {
 	order := slices.Sorted(maps.Keys(former))
 	redo := map[int64]bool{} // and whether all inside it runs again
 	if r.plan.Graph != nil {
@@ -186,9 +186,7 @@ func (r *run) takeOver(former map[int64]seen, current map[int64]bool) {
 			}
 		}
 	}
-	whole := len(former) > 0 && len(redo) == 0 && !slices.ContainsFunc(order, func(i int64) bool { return statusOf(former[i].phase) == workflow.Active })
 	if r.plan.Graph != nil {
-		whole = whole && len(former) == r.plan.Graph.Len()
 		r.progress = workflow.NewProgress(r.plan.Graph, nil)
 	}
 	r.trials.made(r, order)

@@ -44,7 +44,7 @@ func (s *sight) take(ctx context.Context, p *plan.Plan, attempt int32) {
 		s.err = err
 		return
 	}
-	s.run = newRun(p, attempt, objects)
+	s.run = newRun(p, attempt, s.succeededBefore(), objects)
 	s.runs.put(s.workflow.UID, s.run)
 	// What was told of children since they were listed did not find the run.
 	if objects, s.err = s.childrenOf(ctx, s.workflow.Namespace, s.workflow.UID); s.err == nil {
@@ -56,6 +56,16 @@ func (s *sight) take(ctx context.Context, p *plan.Plan, attempt int32) {
 			}
 		}
 	}
+}
+
+// succeededBefore says whether the attempt before this one succeeded: then all of it is repeated.
+func (s *sight) succeededBefore() bool {
+	for i := len(s.workflow.Status.Timeline) - 1; i >= 0; i-- {
+		if phase := s.workflow.Status.Timeline[i].Status; phase.Final() {
+			return phase == v1alpha1.StatusSucceeded
+		}
+	}
+	return false
 }
 
 // resume makes sure that there is a run of the workflow as it is now.

@@ -485,6 +485,33 @@ templates:`+job+`
 	assert.Equal(t, map[int64]int{1: 1, 2: 1, 3: 1, 4: 1}, ran)
 }
 
+// What was stopped between two trials goes on with those that were not made.
+func TestStopBetweenTrials(t *testing.T) {
+	w := begin(t, "between")
+	start(t, interceptor.Funcs{})
+	flow := w.create("m", `
+entrypoint: main
+templates:`+job+`
+- name: main
+  matrix: {template: job, grid: {params: {x: {kind: range, value: [0, 200, 1]}}}}
+`)
+	w.until("some are done", func() bool { return w.read(flow).Children.Succeeded > 0 })
+	w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.DesiredState = v1alpha1.Stopped })
+	w.reach(flow, v1alpha1.StatusStopped)
+	w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.DesiredState = v1alpha1.Run })
+	w.reach(flow, v1alpha1.StatusSucceeded)
+	succeeded := map[int64]int{}
+	for _, op := range w.operations() {
+		if op.Status.Phase == v1alpha1.StatusSucceeded {
+			succeeded[paramOf(&op, "x")]++
+		}
+	}
+	assert.Len(t, succeeded, 200)
+	for x, n := range succeeded {
+		assert.Equal(t, 1, n, "trial %d", x)
+	}
+}
+
 func union(a, b map[string]v1alpha1.Status) map[string]v1alpha1.Status {
 	for k, v := range b {
 		a[k] = v
