@@ -43,6 +43,7 @@ type Auditor struct {
 	shut       map[nodeKey]bool         // limits whose budget is used up
 	suspicions []suspicion              // oldest first
 	lastStuck  time.Time
+	flights    flights
 	stats      stats
 }
 
@@ -59,6 +60,7 @@ func New(config Config) *Auditor {
 		lastBound: map[string]time.Time{},
 		divided:   map[string]time.Time{},
 		shut:      map[nodeKey]bool{},
+		flights:   newFlights(),
 		stats:     newStats(),
 	}
 }
@@ -71,11 +73,16 @@ func (a *Auditor) Observe(e Event) []Violation {
 	case *corev1.Pod:
 		was := a.reserving[o.UID] != nil
 		found = a.observePod(e.Time, o, e.Deleted)
+		a.observeFlight(e, o)
 		if was || a.reserving[o.UID] != nil {
 			a.refreshAll(e.Time)
 		}
 	case *v1alpha1.Queue, *v1alpha1.Agent, *v1alpha1.Project, *v1alpha1.Organization, *corev1.Namespace:
 		a.observeWorld(e)
+	case *v1alpha1.Workflow:
+		a.observeWorkflow(e.Time, o, e.Deleted)
+	case *v1alpha1.Operation:
+		a.observeOperation(e, o)
 	case *podgroups.PodGroup:
 		if !e.Deleted {
 			a.regroup(e.Time, o)
@@ -83,13 +90,16 @@ func (a *Auditor) Observe(e Event) []Violation {
 			delete(a.world.podGroups, types.NamespacedName{Namespace: o.Namespace, Name: o.Name})
 		}
 	}
+	a.count(e.Time)
 	found = append(found, a.settle(e.Time)...)
 	return append(found, a.stuck(e.Time)...)
 }
 
 // Finish settles what still waits for a later event. Call it once, after the last event.
 func (a *Auditor) Finish(now time.Time) []Violation {
-	return a.settle(now.Add(2 * a.config.EditWindow))
+	now = now.Add(2 * a.config.EditWindow)
+	a.count(now)
+	return a.settle(now)
 }
 
 func (a *Auditor) observePod(now time.Time, p *corev1.Pod, deleted bool) []Violation {

@@ -19,11 +19,15 @@ type step struct {
 	at      int
 	object  runtime.Object
 	deleted bool
+	listed  bool
 }
 
 func at(ms int, o runtime.Object) step   { return step{at: ms, object: o} }
 func gone(ms int, o runtime.Object) step { return step{at: ms, object: o, deleted: true} }
 func idle(ms int) step                   { return step{at: ms} }
+
+// there was an object already when the audit began.
+func there(o runtime.Object) step { return step{object: o, listed: true} }
 
 // play feeds the steps to a new auditor and returns all it found.
 func play(config Config, steps ...step) ([]Violation, *Auditor) {
@@ -32,7 +36,7 @@ func play(config Config, steps ...step) ([]Violation, *Auditor) {
 	now := epoch
 	for _, s := range steps {
 		now = epoch.Add(time.Duration(s.at) * time.Millisecond)
-		found = append(found, a.Observe(Event{Time: now, Object: s.object, Deleted: s.deleted})...)
+		found = append(found, a.Observe(Event{Time: now, Object: s.object, Deleted: s.deleted, Found: s.listed})...)
 	}
 	return append(found, a.Finish(now)...), a
 }
@@ -162,4 +166,62 @@ func project(name, organization string, concurrency int32) *v1alpha1.Project {
 
 func organization(name string, concurrency int32) *v1alpha1.Organization {
 	return &v1alpha1.Organization{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.OrganizationSpec{Concurrency: &concurrency}}
+}
+
+type workflowOption func(*v1alpha1.Workflow)
+
+// flow is a workflow of namespace ns.
+func flow(name string, concurrency int32, options ...workflowOption) *v1alpha1.Workflow {
+	w := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name)}, Spec: v1alpha1.WorkflowSpec{Concurrency: &concurrency}}
+	for _, o := range options {
+		o(w)
+	}
+	return w
+}
+
+func unbounded(w *v1alpha1.Workflow) { w.Spec.Concurrency = nil }
+func halted(w *v1alpha1.Workflow)    { w.Spec.DesiredState = v1alpha1.Stopped }
+
+// below makes a workflow a child of another.
+func below(parent string) workflowOption {
+	return func(w *v1alpha1.Workflow) {
+		w.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(flow(parent, 0), v1alpha1.GroupVersion.WithKind("Workflow"))}
+		w.Labels = map[string]string{v1alpha1.WorkflowUIDLabel: "uid-" + parent}
+	}
+}
+
+func unmarked(w *v1alpha1.Workflow) { w.Labels = nil }
+
+// opOf makes a pod the first attempt of an operation of a workflow.
+func opOf(workflow, operation string) podOption {
+	return func(p *corev1.Pod) {
+		p.Labels[v1alpha1.WorkflowUIDLabel] = "uid-" + workflow
+		p.Labels[v1alpha1.OperationUIDLabel] = "uid-" + operation
+		p.Labels[v1alpha1.AttemptLabel] = "1"
+	}
+}
+
+func alone(p *corev1.Pod) { delete(p.Labels, v1alpha1.WorkflowUIDLabel) }
+
+func attempt(n string) podOption { return func(p *corev1.Pod) { p.Labels[v1alpha1.AttemptLabel] = n } }
+
+// kept has the gate of workflows.
+func kept(p *corev1.Pod) {
+	p.Spec.SchedulingGates = append(p.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: v1alpha1.WorkflowGate})
+}
+
+func deleting(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: epoch} }
+
+// confirmed is gone from its node, and kept by a finalizer only.
+func confirmed(p *corev1.Pod) {
+	terminating(p)
+	p.DeletionGracePeriodSeconds = new(int64)
+}
+
+// op is the object of an operation of a workflow.
+func op(name, workflow string, phase v1alpha1.Status, kind string) *v1alpha1.Operation {
+	return &v1alpha1.Operation{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name), Labels: map[string]string{v1alpha1.WorkflowUIDLabel: "uid-" + workflow}},
+		Status:     v1alpha1.OperationStatus{Queue: "q", Phase: phase, Run: &v1alpha1.RunReference{Kind: kind}},
+	}
 }

@@ -1,5 +1,5 @@
 // Package audit watches a cluster from outside and reports every moment at which the promises
-// about queues were broken.
+// about queues and workflows were broken.
 //
 // It knows only what the API server shows, and shares no code with the scheduler it judges. The
 // core (Auditor) is a state machine fed with events; Watch feeds it from a live cluster.

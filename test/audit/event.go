@@ -11,4 +11,6 @@ type Event struct {
 	Time    time.Time
 	Object  runtime.Object
 	Deleted bool
+	// Found says that the object was there when the audit began: nobody can say what led to it.
+	Found bool
 }

@@ -134,12 +134,13 @@ func dimensions(requests corev1.ResourceList) []string {
 	return names
 }
 
-// suspicion is a limit that was exceeded by a bind, kept until no edit of the limit that the other
-// watch may still show can explain it.
+// suspicion is a limit that was exceeded by a bind or a release, kept until no edit of the limit that the
+// other watch may still show can explain it.
 type suspicion struct {
 	violation Violation
-	node      nodeKey
+	what      string // the object that limits
+	history   *history
 	dimension string
 	value     resource.Quantity
-	at        time.Time
+	from, at  time.Time // when it was decided and, at the latest, done
 }

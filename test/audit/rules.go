@@ -33,7 +33,7 @@ func (a *Auditor) suspect(now time.Time, r *podRecord, k nodeKey, dimension stri
 	if !bounded || value.Cmp(limit) <= 0 {
 		return
 	}
-	a.suspicions = append(a.suspicions, suspicion{node: k, dimension: dimension, value: value.DeepCopy(), at: now,
+	a.suspicions = append(a.suspicions, suspicion{what: k.String(), history: a.node(k).history, dimension: dimension, value: value.DeepCopy(), from: now, at: now,
 		violation: Violation{Time: now, Rule: rule, Pod: r.name, Queue: r.queue, Message: message}})
 }
 
@@ -46,13 +46,17 @@ func (a *Auditor) settle(now time.Time) []Violation {
 			break
 		}
 		a.suspicions = a.suspicions[1:]
-		ok, limit := a.node(s.node).history.allowed(s.dimension, s.value, s.at.Add(-a.config.EditWindow), s.at.Add(a.config.EditWindow))
+		ok, limit := s.history.allowed(s.dimension, s.value, s.from.Add(-a.config.EditWindow), s.at.Add(a.config.EditWindow))
 		if ok {
 			continue
 		}
 		v := s.violation
-		if v.Rule == OverLimit {
-			v.Message = fmt.Sprintf("%s: %s/%s %s after the pod was bound", s.node, s.value.String(), limit.String(), s.dimension)
+		numbers := fmt.Sprintf("%s: %s/%s %s", s.what, s.value.String(), limit.String(), s.dimension)
+		switch v.Rule {
+		case OverLimit:
+			v.Message = numbers + " after the pod was bound"
+		case WorkflowLimit:
+			v.Message = numbers + " after the pod was released"
 		}
 		found = append(found, v)
 	}
@@ -117,7 +121,7 @@ func (a *Auditor) stuck(now time.Time) []Violation {
 		return nil
 	}
 	a.lastStuck = now
-	var found []Violation
+	found := a.stuckInWorkflow(now)
 	for _, s := range a.shapes {
 		for _, w := range s.pods {
 			room := s.room
@@ -233,24 +237,31 @@ func (a *Auditor) refreshAll(now time.Time) {
 }
 
 func (a *Auditor) refresh(now time.Time, s *shape) {
-	open := a.world.serves(s.key.queue, s.key.project, s.key.origin)
-	amounts, seats, agentSeat := open, open, open
-	for _, k := range a.world.path(s.key.queue, s.key.project) {
+	amounts, seats, agentSeat := a.roomFor(s.key, s.requests)
+	stamp(&s.amounts, now, amounts)
+	stamp(&s.butAgent, now, amounts && seats)
+	stamp(&s.room, now, amounts && seats && agentSeat)
+}
+
+// roomFor reports what there is for one more pod: the amounts it asks for, a seat on every limit but the agent's,
+// and the agent's.
+func (a *Auditor) roomFor(key shapeKey, requests corev1.ResourceList) (amounts, seats, agentSeat bool) {
+	open := a.world.serves(key.queue, key.project, key.origin)
+	amounts, seats, agentSeat = open, open, open
+	for _, k := range a.world.path(key.queue, key.project) {
 		n := a.node(k)
 		heldSeats, heldAmounts := int64(0), corev1.ResourceList(nil)
-		if q := a.world.queues[s.key.queue]; q != nil {
-			heldSeats, heldAmounts = a.reserved(k, level(q), s.key.hold)
+		if q := a.world.queues[key.queue]; q != nil {
+			heldSeats, heldAmounts = a.reserved(k, level(q), key.hold)
 		}
-		amounts = amounts && n.hasAmounts(s.requests, heldAmounts)
+		amounts = amounts && n.hasAmounts(requests, heldAmounts)
 		if k.kind == agentKind {
-			agentSeat = n.hasSeat(heldSeats + a.kept(k.name, s.key.queue))
+			agentSeat = n.hasSeat(heldSeats + a.kept(k.name, key.queue))
 		} else {
 			seats = seats && n.hasSeat(heldSeats)
 		}
 	}
-	stamp(&s.amounts, now, amounts)
-	stamp(&s.butAgent, now, amounts && seats)
-	stamp(&s.room, now, amounts && seats && agentSeat)
+	return amounts, seats, agentSeat
 }
 
 // forget starts the clocks anew, after the queue has been edited.

@@ -15,8 +15,10 @@ const (
 	LevelOrder Rule = "level-order"
 	// KeptSeat: a pod took a seat of its agent that is kept for a queue that is guaranteed it.
 	KeptSeat Rule = "kept-seat"
-	// Stuck: an operation waits although every limit on its path has room.
+	// Stuck: an operation waits although every limit on its path, or every workflow around it, has room.
 	Stuck Rule = "stuck"
+	// WorkflowLimit: an operation was released though that put a workflow around it above its concurrency.
+	WorkflowLimit Rule = "workflow-limit"
 	// Rebound: a bound pod changed its node.
 	Rebound Rule = "rebound"
 )

@@ -11,6 +11,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -53,12 +54,18 @@ func Watch(ctx context.Context, cluster *rest.Config, config Config, report func
 		{&corev1.NamespaceList{}, &v1alpha1.AgentList{}, &v1alpha1.OrganizationList{}, &v1alpha1.ProjectList{}, &v1alpha1.QueueList{}},
 		{&corev1.PodList{}},
 	}
-	switch _, err := c.RESTMapper().RESTMapping(podgroups.SchemeGroupVersion.WithKind("PodGroup").GroupKind()); {
-	case err == nil:
-		kinds[0] = append(kinds[0], &podgroups.PodGroupList{})
-	case !apimeta.IsNoMatchError(err):
-		stop()
-		return nil, fmt.Errorf("audit: ask for PodGroups: %w", err)
+	for kind, list := range map[schema.GroupVersionKind]client.ObjectList{
+		podgroups.SchemeGroupVersion.WithKind("PodGroup"): &podgroups.PodGroupList{},
+		v1alpha1.GroupVersion.WithKind("Workflow"):        &v1alpha1.WorkflowList{},
+		v1alpha1.GroupVersion.WithKind("Operation"):       &v1alpha1.OperationList{},
+	} {
+		switch _, err := c.RESTMapper().RESTMapping(kind.GroupKind()); {
+		case err == nil:
+			kinds[0] = append(kinds[0], list)
+		case !apimeta.IsNoMatchError(err):
+			stop()
+			return nil, fmt.Errorf("audit: ask for %s: %w", kind.Kind, err)
+		}
 	}
 	for _, together := range kinds {
 		var feeds []*feed
@@ -82,7 +89,7 @@ func Watch(ctx context.Context, cluster *rest.Config, config Config, report func
 			case <-running.Done():
 				return
 			case <-tick.C:
-				w.observe(nil, false)
+				w.observe(Event{})
 			}
 		}
 	})
@@ -113,10 +120,18 @@ func (w *Watcher) Summary() []QueueSummary {
 	return w.auditor.Summary()
 }
 
-func (w *Watcher) observe(o runtime.Object, deleted bool) {
+// WorkflowSummary is what was seen of each workflow so far.
+func (w *Watcher) WorkflowSummary() []WorkflowSummary {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.keep(w.auditor.Observe(Event{Time: time.Now(), Object: o, Deleted: deleted}))
+	return w.auditor.WorkflowSummary()
+}
+
+func (w *Watcher) observe(e Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e.Time = time.Now()
+	w.keep(w.auditor.Observe(e))
 }
 
 func (w *Watcher) keep(found []Violation) {
@@ -156,8 +171,8 @@ func (w *Watcher) follow(ctx context.Context, c client.WithWatch, list client.Ob
 type feed struct {
 	watcher *Watcher
 	list    client.ObjectList
-	once    sync.Once
-	synced  chan struct{}
+	listed  bool
+	synced  chan struct{} // closed after the first list
 	known   map[types.UID]runtime.Object
 }
 
@@ -166,14 +181,14 @@ func (f *feed) Add(o any) error { return f.Update(o) }
 func (f *feed) Update(o any) error {
 	object := o.(runtime.Object)
 	f.known[uidOf(object)] = object
-	f.watcher.observe(object, false)
+	f.watcher.observe(Event{Object: object})
 	return nil
 }
 
 func (f *feed) Delete(o any) error {
 	object := o.(runtime.Object)
 	delete(f.known, uidOf(object))
-	f.watcher.observe(object, true)
+	f.watcher.observe(Event{Object: object, Deleted: true})
 	return nil
 }
 
@@ -188,18 +203,22 @@ func (f *feed) Replace(listed []any, _ string) error {
 	}
 	for uid, o := range f.known {
 		if _, still := now[uid]; !still {
-			f.watcher.observe(o, true)
+			f.watcher.observe(Event{Object: o, Deleted: true})
 		}
 	}
 	f.known = now
+	first := !f.listed
+	f.listed = true
 	for _, ends := range []bool{true, false} {
 		for _, o := range now {
 			if p, isPod := o.(*corev1.Pod); (isPod && phaseOf(p) == podEnded) == ends {
-				f.watcher.observe(o, false)
+				f.watcher.observe(Event{Object: o, Found: first})
 			}
 		}
 	}
-	f.once.Do(func() { close(f.synced) })
+	if first {
+		close(f.synced)
+	}
 	return nil
 }
 

@@ -30,9 +30,10 @@ func TestWatch(t *testing.T) {
 	w, err := audit.Watch(ctx, env.Config, audit.Config{EditWindow: time.Second, OrderGrace: time.Second, StuckAfter: time.Second}, nil)
 	require.NoError(t, err)
 	pods := env.Client.CoreV1().Pods("default")
+	labels := map[string]string{v1alpha1.QueueLabel: "q"}
 	create := func(name string) {
 		p := &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.QueueLabel: "q"}},
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
 			Spec:       corev1.PodSpec{SchedulerName: v1alpha1.SchedulerName, Containers: []corev1.Container{{Name: "c", Image: "none"}}},
 		}
 		_, err := pods.Create(ctx, p, metav1.CreateOptions{})
@@ -60,7 +61,17 @@ func TestWatch(t *testing.T) {
 	bind("second")
 	require.Eventually(t, found(audit.OverLimit, "second"), time.Minute, 50*time.Millisecond)
 
-	require.Len(t, w.Stop(), 2)
+	limited := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "w"}, Spec: v1alpha1.WorkflowSpec{Concurrency: &one, Entrypoint: "job",
+		Templates: []v1alpha1.WorkflowTemplate{{Name: "job", Operation: &v1alpha1.OperationTemplate{Component: "none"}}}}}
+	require.NoError(t, c.Create(ctx, limited))
+	for _, name := range []string{"first-of-w", "second-of-w"} {
+		labels = map[string]string{v1alpha1.QueueLabel: "q", v1alpha1.WorkflowUIDLabel: string(limited.UID), v1alpha1.OperationUIDLabel: name}
+		create(name)
+	}
+	require.Eventually(t, found(audit.WorkflowLimit, "second-of-w"), time.Minute, 50*time.Millisecond)
+
+	require.Len(t, w.Stop(), 3)
+	require.Equal(t, []audit.WorkflowSummary{{Workflow: "default/w", Peak: 2, Limit: 1}}, w.WorkflowSummary())
 	summary := w.Summary()
 	require.Len(t, summary, 1)
 	require.Equal(t, 2, summary[0].Peak)

@@ -1,4 +1,4 @@
-// Audit watches a cluster and reports every violation of what its queues promise.
+// Audit watches a cluster and reports every violation of what its queues and workflows promise.
 package main
 
 import (
@@ -40,11 +40,11 @@ func command() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "audit",
-		Short: "Watch a cluster and report every violation of what its queues promise",
-		Long: `Audit watches pods, queues, agents, projects and organizations through the API of any cluster and
-prints one line for every violation: a pod bound above a limit, a lower level served before a higher
-one, an operation that waits though there is room. At the end (after --duration, or when it is
-interrupted) it prints what it saw of each queue. It exits with 1 if there was a violation.`,
+		Short: "Watch a cluster and report every violation of what its queues and workflows promise",
+		Long: `Audit watches pods, queues, agents, projects, organizations and workflows through the API of any cluster and
+prints one line for every violation: a pod bound above a limit, a lower level served before a higher one, an
+operation released above the concurrency of a workflow, one that waits though there is room. At the end (after
+--duration, or when it is interrupted) it prints what it saw of each queue and workflow. It exits with 1 if there was a violation.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -67,7 +67,7 @@ interrupted) it prints what it saw of each queue. It exits with 1 if there was a
 			}
 			<-ctx.Done()
 			violations := w.Stop()
-			if err := printSummary(asJSON, w.Summary(), violations); err != nil {
+			if err := printSummary(asJSON, w.Summary(), w.WorkflowSummary(), violations); err != nil {
 				return err
 			}
 			if len(violations) > 0 {
@@ -80,31 +80,41 @@ interrupted) it prints what it saw of each queue. It exits with 1 if there was a
 	f.StringVar(&kubeconfig, "kubeconfig", "", "path of the kubeconfig (default: $KUBECONFIG, then ~/.kube/config)")
 	f.DurationVar(&duration, "duration", 0, "how long to watch; 0 is until interrupted")
 	f.BoolVar(&asJSON, "json", false, "print the summary and the violations as JSON")
-	f.DurationVar(&config.EditWindow, "edit-window", config.EditWindow, "a bind is a violation only if it exceeds every limit that was in force within this time around it")
+	f.DurationVar(&config.EditWindow, "edit-window", config.EditWindow, "a bind or release is a violation only if it exceeds every limit that was in force within this time around it")
 	f.DurationVar(&config.OrderGrace, "order-grace", config.OrderGrace, "how long an operation must have waited with room before a lower level may not go first")
 	f.DurationVar(&config.StuckAfter, "stuck-after", config.StuckAfter, "how long an operation may wait though there is room")
 	return c
 }
 
-func printSummary(asJSON bool, queues []audit.QueueSummary, violations []audit.Violation) error {
+func printSummary(asJSON bool, queues []audit.QueueSummary, workflows []audit.WorkflowSummary, violations []audit.Violation) error {
 	if asJSON {
 		e := json.NewEncoder(os.Stdout)
 		e.SetIndent("", "  ")
 		return e.Encode(struct {
-			Queues     []audit.QueueSummary `json:"queues"`
-			Violations []audit.Violation    `json:"violations"`
-		}{queues, violations})
+			Queues     []audit.QueueSummary    `json:"queues"`
+			Workflows  []audit.WorkflowSummary `json:"workflows"`
+			Violations []audit.Violation       `json:"violations"`
+		}{queues, workflows, violations})
 	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "QUEUE\tPEAK\tLIMIT\tOPERATIONS\tSTARTED\tFINISHED\tWAIT P50\tP95\tMAX")
 	for _, q := range queues {
-		limit := fmt.Sprint(q.Limit)
-		if q.Limit < 0 {
-			limit = "-"
-		}
 		fmt.Fprintf(t, "%s\t%d\t%s\t%d\t%d\t%d\t%.2fs\t%.2fs\t%.2fs\n",
-			q.Queue, q.Peak, limit, q.Operations, q.Started, q.Finished, q.WaitP50, q.WaitP95, q.WaitMax)
+			q.Queue, q.Peak, limitName(q.Limit), q.Operations, q.Started, q.Finished, q.WaitP50, q.WaitP95, q.WaitMax)
+	}
+	if len(workflows) > 0 {
+		fmt.Fprintln(t, "WORKFLOW\tPEAK\tLIMIT")
+	}
+	for _, w := range workflows {
+		fmt.Fprintf(t, "%s\t%d\t%s\n", w.Workflow, w.Peak, limitName(w.Limit))
 	}
 	fmt.Fprintf(t, "%d violations\n", len(violations))
 	return t.Flush()
+}
+
+func limitName(limit int64) string {
+	if limit < 0 {
+		return "-"
+	}
+	return fmt.Sprint(limit)
 }
