@@ -376,9 +376,8 @@ type Random struct {
 	Seed *int64 `json:"seed,omitempty"`
 }
 
-// Hyperband tries many configurations with little of a resource and promotes the best of them to more of it
-// (Li et al., 2018).
-type Hyperband struct {
+// Halving is what searches have in common that promote the best of many trials.
+type Halving struct {
 	// Params by name, of any distribution.
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=50
@@ -409,13 +408,16 @@ type Hyperband struct {
 	Seed *int64 `json:"seed,omitempty"`
 }
 
+// Hyperband tries many configurations with little of a resource and promotes the best of them to more of it
+// (Li et al., 2018).
+type Hyperband struct {
+	Halving `json:",inline"`
+}
+
 // ASHA is asynchronous successive halving (Li et al., 2020): whenever there is room it promotes a trial that is
 // among the best of its rung so far, or else tries a new configuration.
 type ASHA struct {
-	// Params by name, of any distribution.
-	// +kubebuilder:validation:MinProperties=1
-	// +kubebuilder:validation:MaxProperties=50
-	Params map[string]Distribution `json:"params"`
+	Halving `json:",inline"`
 
 	// NumRuns is how many configurations are tried. Promoted trials come on top.
 	// +kubebuilder:validation:Minimum=1
@@ -426,30 +428,6 @@ type ASHA struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	MinIterations *int64 `json:"minIterations,omitempty"`
-
-	// MaxIterations is how much of the resource a trial gets at most.
-	// +kubebuilder:validation:Minimum=1
-	MaxIterations int64 `json:"maxIterations"`
-
-	// Eta: one of so many is promoted, to so many times the resource. Default: 3.
-	// +optional
-	// +kubebuilder:validation:Minimum=2
-	Eta *int64 `json:"eta,omitempty"`
-
-	// Resource that trials get more of.
-	Resource Resource `json:"resource"`
-
-	// Metric that decides who is promoted.
-	Metric Metric `json:"metric"`
-
-	// Resume: a promoted trial goes on from what the trial before left: params.trial.previous is its name and outputs.
-	// Otherwise it starts again.
-	// +optional
-	Resume bool `json:"resume,omitempty"`
-
-	// Seed of all that is random. Default: another for each workflow.
-	// +optional
-	Seed *int64 `json:"seed,omitempty"`
 }
 
 // Resource is what trials get more of as they are promoted, such as epochs.
