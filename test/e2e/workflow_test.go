@@ -72,15 +72,20 @@ func script(name, text string) string {
 // Every example of the documentation runs to its end and gives what it says.
 func TestWorkflowExamples(t *testing.T) {
 	s := begin(t, "wf-examples")
-	text, err := os.ReadFile("../../docs/workflows.md")
-	require.NoError(t, err)
+	text := ""
+	for _, page := range []string{"workflows", "search"} {
+		read, err := os.ReadFile("../../docs/" + page + ".md")
+		require.NoError(t, err)
+		text += string(read)
+	}
 	outputs := map[string]string{
 		"diamond":   `{"total": 118}`,
 		"branches":  `{"report": {"small": "succeeded", "large": "skipped"}}`,
 		"sweep":     `{"best": 1, "all": [9, 4, 1, 0, 1, 4]}`,
 		"each-file": `{"letters": [3, 5]}`,
+		"fit":       `{"trials": 22, "good": true}`,
 	}
-	for _, block := range strings.Split(string(text), "```yaml\n")[1:] {
+	for _, block := range strings.Split(text, "```yaml\n")[1:] {
 		w := &v1alpha1.Workflow{}
 		require.NoError(t, yaml.UnmarshalStrict([]byte(strings.Split(block, "```")[0]), w))
 		w.Namespace = s.namespace
