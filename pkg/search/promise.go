@@ -12,12 +12,13 @@ import (
 // The most promising point is looked for among points drawn at random, more near the best trials, and from
 // the best of these uphill.
 const (
-	drawnPoints  = 400 // and a hundred for each parameter
-	maxDrawn     = 1000
-	nearPoints   = 20 // about each of the best trials, for each width
-	nearTrials   = 5
-	climbs       = 4
-	promiseSteps = 30
+	drawnPoints   = 400 // and a hundred for each parameter
+	maxDrawn      = 1000
+	nearPoints    = 20 // about each of the best trials, for each width
+	nearTrials    = 5
+	climbs        = 4
+	promiseSteps  = 30
+	promiseEnough = 1e-6
 )
 
 // spot is a point and how promising it is.
@@ -114,7 +115,7 @@ func (b *bayes) climb(from []float64, model *gp.Model, best float64) []float64 {
 			start[i] = math.Asin(max(-0.999, min(0.999, 2*from[i]-1)))
 		}
 	}
-	to := gp.Minimize(start, promiseSteps, func(t, gradient []float64) float64 {
+	to := gp.Minimize(start, promiseSteps, promiseEnough, func(t, gradient []float64) float64 {
 		mean, deviation, meanBy, deviationBy := model.Gradient(place(t))
 		value, byMean, byDeviation := b.utility.of(mean, deviation, best)
 		for i := range gradient {

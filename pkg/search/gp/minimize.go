@@ -6,8 +6,8 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// Minimize follows a gradient down from a start, so many steps at most.
-func Minimize(start []float64, steps int, f func(x, gradient []float64) float64) []float64 {
+// Minimize follows a gradient down from a start, so many steps at most, until they gain less than enough.
+func Minimize(start []float64, steps int, enough float64, f func(x, gradient []float64) float64) []float64 {
 	var at, gradient []float64
 	var value float64
 	evaluate := func(x []float64) {
@@ -20,10 +20,10 @@ func Minimize(start []float64, steps int, f func(x, gradient []float64) float64)
 		Func: func(x []float64) float64 { evaluate(x); return value },
 		Grad: func(to, x []float64) { evaluate(x); copy(to, gradient) },
 	}, start, &optimize.Settings{
-		GradientThreshold: 1e-4,
+		GradientThreshold: enough,
 		MajorIterations:   steps,
 		FuncEvaluations:   2 * steps,
-		Converger:         &optimize.FunctionConverge{Absolute: 1e-6, Iterations: 4},
+		Converger:         &optimize.FunctionConverge{Absolute: enough, Iterations: 3},
 	}, &optimize.LBFGS{})
 	if result == nil || len(result.X) == 0 {
 		return start

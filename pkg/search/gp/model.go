@@ -71,11 +71,11 @@ func (m *Model) Standard(value float64) float64 { return (value - m.mean) / m.un
 // What is fitted are logarithms: of the length scales, unless they are given, and of the noise. They are
 // normally distributed before anything is known.
 const (
-	scaleMean, scaleDeviation = -0.7, 1.0 // half the cube
+	scaleMean, scaleDeviation = -1.2, 0.5 // a third of the cube
 	noiseMean, noiseDeviation = -14.0, 4.0
 	leastNoise                = 1e-8
 	leastVariance             = leastNoise / 10 // relative, of what is known
-	fitSteps                  = 30
+	fitSteps, fitEnough       = 30, 1e-3
 	// step of the lattice that what was fitted is moved to.
 	step = 1.0 / 8
 )
@@ -187,24 +187,24 @@ func (m *Model) fit() []float64 {
 			start[k] = scale
 		}
 		start[size-1] = noiseMean
-		found := Minimize(start, fitSteps, m.misfit)
+		found := Minimize(start, fitSteps, fitEnough, m.misfit)
 		for k := range found {
 			found[k] = float64(math.Round(bound(found[k])/step) * step)
 		}
-		if f := m.settle(found); f < least {
+		if f := m.misfit(found, nil); f < least || best == nil {
 			least, best = f, found
 		}
 		if size == 1 {
 			break
 		}
 	}
+	m.settle(best, least)
 	return best
 }
 
 // settle walks to the best of the neighbours on the lattice until none is better.
-func (m *Model) settle(logs []float64) float64 {
+func (m *Model) settle(logs []float64, f float64) {
 	const rounds, better = 20, 1e-4
-	f := m.misfit(logs, nil)
 	for range rounds {
 		moved := false
 		for k := range logs {
@@ -221,7 +221,6 @@ func (m *Model) settle(logs []float64) float64 {
 			break
 		}
 	}
-	return f
 }
 
 // set takes parameters and learns the values with them.
