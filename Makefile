@@ -84,6 +84,11 @@ bench: build ## Measure the ledger against its targets and BASELINE, a cluster a
 	go run ./test/perf/operations -queued 10000
 	go run ./test/perf/workflows -children 2000 -nested 40
 
+.PHONY: bench-search
+bench-search: ## Measure how well and how fast searches suggest, beside goptuna (about 15 minutes).
+	cd test/search-baseline && go run .
+	go test -run '^$$' -bench Suggest -benchtime 5x ./pkg/search
+
 .PHONY: generate
 generate: ## Make the generated code and CRDs anew.
 	hack/generate.sh

@@ -8,3 +8,4 @@ if [ -n "$unformatted" ]; then
 	exit 1
 fi
 go vet ./...
+(cd test/search-baseline && go vet ./...)
