@@ -124,7 +124,7 @@ func TestWorkflowLimitEdits(t *testing.T) {
 		{name: "the limit is unset", steps: runs(at(2500, flow("w", 2, unbounded)), at(3000, pod("z", z)), idle(9000))},
 		{name: "a workflow is new: its limit held before it was seen", steps: []step{at(0, agent("a", -1)), at(0, queue("q")), two[0], two[1], at(2100, flow("w", 1)), idle(9000)},
 			want: over("y", "2/1")},
-		{name: "seen long after", steps: []step{base[0], base[1], two[0], at(4000, flow("w", 1)), at(4010, pod("y", y)), idle(9000)}, want: over("y", "2/1")},
+		{name: "seen long after", steps: []step{base[0], base[1], two[0], idle(3000), at(4000, flow("w", 1)), at(4010, pod("y", y)), idle(9000)}, want: over("y", "2/1")},
 		{name: "the parent's limit was lowered", steps: with(at(0, flow("p", 2)), at(0, flow("w", 9, below("p"))), two[0], two[1], at(2500, pod("z", z, kept)), at(3000, flow("p", 1)), gone(4000, pod("x", x)), at(4010, pod("z", z)), idle(9000)),
 			want: over("z", "workflow ns/p: 2/1")},
 	})
@@ -140,6 +140,7 @@ func TestStuckInWorkflow(t *testing.T) {
 	runCases(t, []auditCase{
 		{name: "waits with room", steps: with(waits, idle(1200), idle(12000), idle(13000)), want: stuck("workflow ns/v 0/2 operations, workflow ns/w 0/2 operations")},
 		{name: "seen again meanwhile", steps: with(waits, idle(1200), at(9000, pod("x", x, kept)), idle(12000)), want: stuck("")},
+		{name: "and again", steps: with(waits, idle(1200), idle(12000), at(12100, pod("x", x, kept)), idle(14000)), want: stuck("")},
 		{name: "not yet long enough", steps: with(waits, idle(1200), idle(10000))},
 		{name: "a gang", steps: with(at(50, podGroup("g", 2)), at(100, pod("x", x, kept, inGroup("g"))), idle(1200), idle(30000))},
 		{name: "it contradicts itself", steps: with(at(100, pod("x", x, kept, annotated("other"))), idle(1200), idle(30000))},
@@ -174,6 +175,7 @@ func TestStuckInWorkflow(t *testing.T) {
 		{name: "one Job leaves room", steps: with(at(50, op("j", "w", running, "Job")), waits, idle(1200), idle(12000)), want: stuck("")},
 		{name: "a pod that runs is seen once", steps: with(at(50, op("y", "v", running, "Pod")), at(50, op("k", "v", v1alpha1.StatusSucceeded, "Job")), waits, at(200, pod("y", y)), at(300, pod("y", y, onNode)), idle(1500), idle(13000)), want: stuck("")},
 		{name: "a pod that ended is not in flight", steps: with(at(0, flow("w", 1)), at(50, op("y", "v", running, "Pod")), waits, at(200, pod("y", y)), gone(300, pod("y", y)), idle(1500), idle(13000)), want: stuck("")},
+		{name: "nor is one twice whose pod waits", steps: with(at(50, op("y", "v", queued, "Pod")), at(60, pod("y", y, unschedulable)), waits, idle(1200), idle(12000)), want: stuck("v 1/2")},
 		{name: "others of its workflow may lie in a long line", steps: with(at(50, op("y", "v", queued, "Pod")), at(50, op("z", "w", queued, "Pod")), at(60, pod("0", asking("cpu", "9"), unschedulable)),
 			waits, idle(1200), idle(30000))},
 		{name: "not if they have gates", steps: with(at(50, op("y", "v", queued, "Pod")), at(50, op("z", "w", queued, "Pod")), at(60, pod("0", asking("cpu", "9"), unschedulable)),
@@ -188,6 +190,7 @@ func TestStuckInWorkflow(t *testing.T) {
 func TestWorkflowSummary(t *testing.T) {
 	_, a := play(DefaultConfig(), at(0, agent("a", -1)), at(0, queue("q")), at(0, flow("w", 3)), at(0, flow("v", 2, below("w"))),
 		at(1000, pod("1", opOf("v", "1"))), at(1000, pod("2", opOf("v", "2"))), at(1000, pod("3", opOf("w", "3"))), at(1000, pod("4", opOf("w", "4"), kept)),
-		gone(2000, pod("1", opOf("v", "1"))), at(2000, pod("4", opOf("w", "4"))), at(3000, flow("w", 5)), at(3000, flow("w", 1)), at(3000, flow("u", 0, unbounded)))
-	require.Equal(t, []WorkflowSummary{{"ns/u", 0, -1}, {"ns/v", 2, 2}, {"ns/w", 3, 5}}, a.WorkflowSummary())
+		gone(2000, pod("1", opOf("v", "1"))), at(2000, pod("4", opOf("w", "4"))), at(3000, flow("w", 5)), at(3000, flow("w", 1)), at(6000, flow("u", 0, unbounded)), at(6000, pod("5", opOf("t", "5"))), at(6000, pod("6", opOf("t", "6"))),
+		idle(9000), at(9000, flow("t", 9)), gone(9100, pod("6", opOf("t", "6"))))
+	require.Equal(t, []WorkflowSummary{{"ns/t", 2, 9}, {"ns/u", 0, -1}, {"ns/v", 2, 2}, {"ns/w", 3, 5}}, a.WorkflowSummary())
 }
