@@ -15,6 +15,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/sandbox"
+	"github.com/queueyard/queueyard/test/audit"
 )
 
 // workflow makes a workflow of a spec in YAML.
@@ -58,6 +59,32 @@ func (s *scenario) stepsOf(workflow string) map[string]v1alpha1.Status {
 		out[op.Labels[v1alpha1.StepLabel]] = op.Status.Phase
 	}
 	return out
+}
+
+// workflowsOf are the names of the workflows in a workflow.
+func (s *scenario) workflowsOf(workflow string) (names []string) {
+	s.Helper()
+	list := &v1alpha1.WorkflowList{}
+	require.NoError(s, shared.objects.List(s.Context(), list, client.InNamespace(s.namespace), client.MatchingLabels{v1alpha1.WorkflowLabel: workflow}))
+	for _, w := range list.Items {
+		names = append(names, w.Name)
+	}
+	return names
+}
+
+// inFlight is what the audit has seen of a workflow.
+func (s *scenario) inFlight(workflow string) audit.WorkflowSummary {
+	for _, w := range s.audit.WorkflowSummary() {
+		if w.Workflow == s.namespace+"/"+workflow {
+			return w
+		}
+	}
+	return audit.WorkflowSummary{}
+}
+
+// simulatedScript is a template of an operation that takes so long on a simulated node.
+func simulatedScript(name, duration string) string {
+	return fmt.Sprintf("\n- name: %s\n  operation: {template: {pod: {metadata: {annotations: {sandbox.queueyard.io/duration: %s}}, spec: {nodeSelector: {type: simulated}, tolerations: [{key: queueyard.io/simulated, operator: Exists}], containers: [{name: main, image: none}]}}}}", name, duration)
 }
 
 // script is a template of an operation that runs a script in the process node.
@@ -140,29 +167,98 @@ templates:`+script("job", "sleep 0.5")+`
   matrix: {template: job, concurrency: 3, grid: {params: {x: {kind: range, value: [0, 20, 1]}}}}
 `)
 	s.ends("w", v1alpha1.StatusSucceeded)
+	require.Equal(t, 3, s.inFlight("w").Peak)
 	require.Equal(t, 3, s.peak(q))
 	require.Len(t, s.childrenOf("w"), 20)
 }
 
-// Nested limits hold at every level.
-func TestWorkflowNestedLimits(t *testing.T) {
-	s := begin(t, "wf-nested")
+// A limit that is edited while its workflow runs: raising lets more go, lowering keeps what has not gone.
+func TestWorkflowLimitsChange(t *testing.T) {
+	s := begin(t, "wf-edits")
+	const trials = 80
 	q := s.queue("q")
 	s.workflow("w", q, `
+entrypoint: main
+concurrency: 2
+templates:`+simulatedScript("job", "500ms")+`
+- name: main
+  matrix: {template: job, grid: {params: {x: {kind: range, value: [0, 80, 1]}}}}
+`)
+	limit := func(n int32) {
+		s.editWorkflow("w", func(spec *v1alpha1.WorkflowSpec) { spec.Concurrency = &n })
+	}
+	peak := func(n int) {
+		s.eventually(fmt.Sprintf("%d are in flight", n), func() (bool, any) { w := s.inFlight("w"); return w.Peak == n, w })
+	}
+	peak(2)
+	limit(8)
+	peak(8)
+	limit(3) // what goes from now on is judged by the audit
+	s.until("50 are done", q, func(c counts) bool { return c.succeeded >= 50 })
+	limit(0)
+	s.until("what ran has ended", q, func(c counts) bool { return c.running == 0 })
+	require.Less(t, s.count(q).succeeded, trials)
+	require.Equal(t, audit.WorkflowSummary{Workflow: s.namespace + "/w", Peak: 8, Limit: 8}, s.inFlight("w"))
+	limit(30)
+	w := s.ends("w", v1alpha1.StatusSucceeded)
+	require.EqualValues(t, trials, w.Status.Children.Succeeded)
+}
+
+// Nested limits hold at every level, and are used.
+func TestWorkflowNestedLimits(t *testing.T) {
+	for _, limits := range [][3]int{{5, 4, 2}, {10, 4, 2}} {
+		name := fmt.Sprintf("%d-%d-%d", limits[0], limits[1], limits[2])
+		t.Run(name, func(t *testing.T) { nestedLimits(t, "wf-nested-"+name, limits) })
+	}
+}
+
+// nestedLimits runs three middle workflows of three inner ones of four operations each. They are held until all of them exist,
+// so that how much of a limit is used does not depend on how fast they are made.
+func nestedLimits(t *testing.T, name string, limits [3]int) {
+	s := begin(t, name)
+	s.workflow("w", s.queue("q"), `
 entrypoint: outer
-concurrency: 5
-templates:`+script("job", "sleep 0.3")+`
+concurrency: 0
+templates:`+simulatedScript("job", "300ms")+`
 - name: outer
   matrix: {template: middle, grid: {params: {a: {kind: range, value: [0, 3, 1]}}}}
 - name: middle
-  matrix: {template: inner, concurrency: 4, grid: {params: {b: {kind: range, value: [0, 2, 1]}}}}
+  matrix: {template: inner, concurrency: `+fmt.Sprint(limits[1])+`, grid: {params: {b: {kind: range, value: [0, 3, 1]}}}}
 - name: inner
-  matrix: {template: job, concurrency: 2, grid: {params: {c: {kind: range, value: [0, 6, 1]}}}}
+  matrix: {template: job, concurrency: `+fmt.Sprint(limits[2])+`, grid: {params: {c: {kind: range, value: [0, 4, 1]}}}}
 `)
+	s.eventually("all operations are queued", func() (bool, any) {
+		list := &v1alpha1.OperationList{}
+		require.NoError(t, shared.objects.List(t.Context(), list, client.InNamespace(s.namespace)))
+		queued := 0
+		for _, op := range list.Items {
+			if op.Status.Phase == v1alpha1.StatusQueued {
+				queued++
+			}
+		}
+		return queued == 3*3*4, queued
+	})
+	require.Zero(t, s.inFlight("w").Peak)
+	s.editWorkflow("w", func(spec *v1alpha1.WorkflowSpec) { n := int32(limits[0]); spec.Concurrency = &n })
 	w := s.ends("w", v1alpha1.StatusSucceeded)
 	require.Equal(t, "3/3", w.Status.Progress)
-	require.LessOrEqual(t, s.peak(q), 5)
-	require.Greater(t, s.peak(q), 2, "more than one inner workflow at a time")
+	require.Equal(t, limits[0], s.inFlight("w").Peak)
+	middle := s.workflowsOf("w")
+	var inner []string
+	for _, m := range middle {
+		inner = append(inner, s.workflowsOf(m)...)
+	}
+	require.Len(t, middle, 3)
+	require.Len(t, inner, 9)
+	for level, names := range map[int][]string{1: middle, 2: inner} {
+		peak := 0
+		for _, name := range names {
+			seen := s.inFlight(name)
+			require.EqualValues(t, limits[level], seen.Limit, name)
+			peak = max(peak, seen.Peak)
+		}
+		require.Equal(t, limits[level], peak, "of %v", names)
+	}
 }
 
 // Early stopping ends what waits and runs; stopping and going on repeats nothing.
@@ -213,9 +309,7 @@ func TestWorkflowSurvivesKills(t *testing.T) {
 	s.workflow("w", s.queue("q", seats(40)), `
 entrypoint: main
 concurrency: 30
-templates:
-- name: job
-  operation: {template: {pod: {metadata: {annotations: {sandbox.queueyard.io/duration: 200ms}}, spec: {nodeSelector: {type: simulated}, tolerations: [{key: queueyard.io/simulated, operator: Exists}], containers: [{name: main, image: none}]}}}}
+templates:`+simulatedScript("job", "200ms")+`
 - name: main
   matrix: {template: job, grid: {params: {x: {kind: range, value: [0, 300, 1]}}}}
 `)
