@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/requestqueue"
 	"github.com/queueyard/queueyard/pkg/timeline"
 	"github.com/queueyard/queueyard/pkg/workflow"
 )
@@ -53,8 +54,8 @@ func Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Operation{}, r.runs).
 		Watches(&v1alpha1.Workflow{}, r.runs).
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: workers,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+			MaxConcurrentReconciles: workers, NewQueue: requestqueue.New,
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
 		Complete(r)
 }
