@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/requestqueue"
 	"github.com/queueyard/queueyard/pkg/operation"
 )
 
@@ -43,7 +44,7 @@ type Reconciler struct {
 	feed   *feed
 	kinds  *kinds
 	// written is what the cache may not have yet.
-	written written
+	written *written
 	// defaultQueue is that of what names none.
 	defaultQueue string
 }
@@ -54,10 +55,10 @@ func Setup(mgr ctrl.Manager, defaultQueue string) error {
 	if err != nil {
 		return err
 	}
-	due := make(chan event.GenericEvent, 1024)
+	written := &written{}
 	r := &Reconciler{
-		client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{},
-		feed: newFeed(mgr.GetClient(), mgr.GetAPIReader(), due), kinds: kinds, defaultQueue: defaultQueue,
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{}, written: written,
+		feed: newFeed(mgr.GetClient(), mgr.GetAPIReader(), written), kinds: kinds, defaultQueue: defaultQueue,
 	}
 	if err := indexRuns(mgr); err != nil {
 		return err
@@ -69,10 +70,10 @@ func Setup(mgr ctrl.Manager, defaultQueue string) error {
 		Watches(&v1alpha1.Operation{}, &newcomers{}, ownSpec).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
-		WatchesRawSource(source.Channel(due, &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Func(r.feed.into)).
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: workers,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+			MaxConcurrentReconciles: workers, NewQueue: requestqueue.New,
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
 		Build(r)
 	if err != nil {
@@ -132,6 +133,11 @@ func keyOf(o client.Object) (types.NamespacedName, bool) {
 
 // Reconcile implements reconcile.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	select {
+	case <-r.feed.loaded: // before, an old state can't be told from a new one
+	case <-ctx.Done():
+		return ctrl.Result{}, ctx.Err()
+	}
 	op := &v1alpha1.Operation{}
 	err := r.client.Get(ctx, req.NamespacedName, op)
 	if apierrors.IsNotFound(err) {

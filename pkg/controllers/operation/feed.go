@@ -12,13 +12,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
 	resourcehelper "k8s.io/component-helpers/resource"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/cost"
@@ -36,15 +37,25 @@ type feed struct {
 	window  *lookahead.Window
 	reports *reporter
 	live    client.Reader // for what must not be stale
-	due     chan<- event.GenericEvent
+	written *written
 	synced  []toolscache.InformerSynced
+	// loaded is closed when all operations have been entered.
+	loaded chan struct{}
+	// queues gives the controller's queue when there is one. It takes whatever it is told at once: who tells must
+	// never wait for those who work on it.
+	queues chan inbox
+	queue  inbox
 
 	mu      sync.Mutex
 	orphans map[string]bool // operations that are gone and have pods that run
 }
 
-func newFeed(reader client.Client, live client.Reader, due chan<- event.GenericEvent) *feed {
-	f := &feed{reader: reader, live: live, due: due, orphans: map[string]bool{}}
+type inbox = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+func newFeed(reader client.Client, live client.Reader, written *written) *feed {
+	f := &feed{
+		reader: reader, live: live, written: written, loaded: make(chan struct{}), queues: make(chan inbox, 1), orphans: map[string]bool{},
+	}
 	f.window = lookahead.New(f.tell)
 	f.reports = &reporter{client: reader, window: f.window, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}}
 	return f
@@ -56,9 +67,13 @@ func (f *feed) tell(uid string) {
 	if len(parts) != 3 {
 		return // a pod that is no operation
 	}
-	op := &v1alpha1.Operation{}
-	op.Namespace, op.Name = parts[0], parts[1]
-	f.due <- event.GenericEvent{Object: op}
+	f.queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: parts[0], Name: parts[1]}})
+}
+
+// into takes the queue that operations to be looked at go into.
+func (f *feed) into(_ context.Context, queue inbox) error {
+	f.queues <- queue
+	return nil
 }
 
 // uidOf is what the look-ahead knows an operation by.
@@ -132,10 +147,16 @@ func (f *feed) Start(ctx context.Context) error {
 	if !toolscache.WaitForCacheSync(ctx.Done(), f.synced...) {
 		return nil
 	}
+	select {
+	case f.queue = <-f.queues:
+	case <-ctx.Done():
+		return nil
+	}
 	if err := f.load(ctx); err != nil {
 		return err
 	}
 	f.window.Open()
+	close(f.loaded)
 	for {
 		select {
 		case <-ctx.Done():
@@ -147,45 +168,71 @@ func (f *feed) Start(ctx context.Context) error {
 }
 
 // load enters what the API says of all operations before anything is decided: what runs holds its
-// room, what has its pods keeps them, and what has been released is in flight.
+// room, what has its pods keeps them, and what has been released is in flight. The cache may show an older state of
+// any of them, in which it held no room: from here on no such state is worked on.
 func (f *feed) load(ctx context.Context) error {
 	released, err := f.releasedRuns(ctx)
 	if err != nil {
 		return err
 	}
-	all := &v1alpha1.OperationList{}
-	if err := f.reader.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
-		return err
-	}
-	for i := range all.Items {
-		op := &all.Items[i]
-		seen := operation.Observation{Stage: operation.Absent}
-		if waits(op.Status.Phase) || op.Status.Phase == v1alpha1.StatusStopping {
-			pods := &corev1.PodList{}
-			if err := f.reader.List(ctx, pods, client.MatchingFields{byOperation: client.ObjectKeyFromObject(op).String()}, client.UnsafeDisableDeepCopy); err != nil {
+	for next := ""; ; {
+		page := &v1alpha1.OperationList{}
+		if err := f.live.List(ctx, page, client.Limit(pageSize), client.Continue(next)); err != nil {
+			return err
+		}
+		for i := range page.Items {
+			op := &page.Items[i]
+			f.written.begin(op)
+			f.written.end(op, nil)
+			if err := f.enter(ctx, op, released[uidOf(op)]); err != nil {
 				return err
 			}
-			if len(pods.Items) > 0 {
-				seen.Stage, seen.Gated = operation.Waiting, true
-			}
-			run := op.Status.Run
-			if workflowOf(op) != "" && run != nil && (released[uidOf(op)] || run.Kind != "Pod" && f.exists(ctx, run)) {
-				seen.Stage, seen.Gated = operation.Waiting, false
-			} else if workflowOf(op) == "" {
-				seen.Gated = false
-			}
 		}
-		f.follow(op, &op.Status, seen)
+		if next = page.Continue; next == "" {
+			break
+		}
+	}
+	cached := &v1alpha1.OperationList{}
+	if err := f.reader.List(ctx, cached, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	for i := range cached.Items {
+		f.written.seen(&cached.Items[i])
 	}
 	return nil
 }
+
+// enter enters one operation, of which a released pod may be known.
+func (f *feed) enter(ctx context.Context, op *v1alpha1.Operation, released bool) error {
+	seen := operation.Observation{Stage: operation.Absent}
+	if waits(op.Status.Phase) || op.Status.Phase == v1alpha1.StatusStopping {
+		pods := &corev1.PodList{}
+		if err := f.reader.List(ctx, pods, client.MatchingFields{byOperation: client.ObjectKeyFromObject(op).String()}, client.UnsafeDisableDeepCopy); err != nil {
+			return err
+		}
+		if len(pods.Items) > 0 {
+			seen.Stage, seen.Gated = operation.Waiting, true
+		}
+		run := op.Status.Run
+		if workflowOf(op) != "" && run != nil && (released || run.Kind != "Pod" && f.exists(ctx, run)) {
+			seen.Stage, seen.Gated = operation.Waiting, false
+		} else if workflowOf(op) == "" {
+			seen.Gated = false
+		}
+	}
+	f.follow(op, &op.Status, seen)
+	return nil
+}
+
+// pageSize bounds what is read live at a time.
+const pageSize = 500
 
 // releasedRuns are the operations of workflows of which a pod without the gate is alive, as the API server has them.
 func (f *feed) releasedRuns(ctx context.Context) (map[string]bool, error) {
 	found := map[string]bool{}
 	for next := ""; ; {
 		pods := &corev1.PodList{}
-		if err := f.live.List(ctx, pods, client.HasLabels{v1alpha1.WorkflowUIDLabel, v1alpha1.OperationUIDLabel}, client.Limit(500), client.Continue(next)); err != nil {
+		if err := f.live.List(ctx, pods, client.HasLabels{v1alpha1.WorkflowUIDLabel, v1alpha1.OperationUIDLabel}, client.Limit(pageSize), client.Continue(next)); err != nil {
 			return nil, err
 		}
 		for i := range pods.Items {
