@@ -32,7 +32,7 @@ func TestCertificateIsMadeAndTrusted(t *testing.T) {
 	mutating, validating := &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	require.NoError(t, admin.Get(t.Context(), client.ObjectKey{Name: "queueyard"}, mutating))
 	require.NoError(t, admin.Get(t.Context(), client.ObjectKey{Name: "queueyard"}, validating))
-	require.Len(t, mutating.Webhooks, 5)
+	require.Len(t, mutating.Webhooks, 6)
 	for _, w := range mutating.Webhooks {
 		require.Equal(t, secret.Data["ca.crt"], w.ClientConfig.CABundle, w.Name)
 	}
