@@ -24,7 +24,7 @@ import (
 // statusPeriod is how often at most a queue's or an agent's status is written.
 const statusPeriod = time.Second
 
-// statusWriter is the one writer of the status of queues and agents, and of budgets.
+// statusWriter is the one writer of the status of queues and agents, but for the count of Operations, and of budgets.
 type statusWriter struct {
 	room   *Room
 	client *rest.RESTClient
@@ -175,7 +175,10 @@ func explicitUsage(status, before v1alpha1.QueueStatus) any {
 }
 
 func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueStatus {
-	status := v1alpha1.QueueStatus{ObservedGeneration: q.Generation, Conditions: append([]metav1.Condition(nil), q.Status.Conditions...)}
+	status := v1alpha1.QueueStatus{
+		ObservedGeneration: q.Generation, Conditions: append([]metav1.Condition(nil), q.Status.Conditions...),
+		Operations: q.Status.Operations, // the controller's; it is not written
+	}
 	if stats, ok := r.ledger.QueueStats(q.Name); ok {
 		status.Pending = int32(stats.Pending + stats.Suspended)
 		status.OldestPending = oldestPending(stats)

@@ -118,3 +118,24 @@ func TestQueueOfAMissingAgentSaysSo(t *testing.T) {
 	w.written(t)
 	require.True(t, meta.IsStatusConditionTrue(w.room.directory.queues["q"].Status.Conditions, v1alpha1.ReadyCondition))
 }
+
+// The count of Operations is the controller's.
+func TestStatusLeavesTheCountOfOperations(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("q", 1)
+	w.written(t)
+	counted := w.room.directory.queues["q"].DeepCopy()
+	counted.Status.Operations = &v1alpha1.QueueOperations{Waiting: 5}
+	w.room.queueSeen(counted)
+	require.Empty(t, w.written(t), "it is no difference")
+
+	w.create(testPod("a", "q"))
+	w.settle()
+	for _, change := range w.room.statusChanges() {
+		if change.resource == "queues" {
+			require.NotContains(t, change.status, "operations", "nor is it written")
+			return
+		}
+	}
+	t.Fatal("the queue's status is not written")
+}

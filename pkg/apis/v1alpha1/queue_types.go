@@ -92,7 +92,8 @@ type QueueSpec struct {
 	State QueueState `json:"state,omitempty"`
 }
 
-// QueueStatus is what the scheduler last saw of a queue. It is written at most once a second.
+// QueueStatus is what the scheduler last saw of a queue, and how many Operations there are. Either is written at most
+// once a second.
 type QueueStatus struct {
 	// ObservedGeneration is the generation of the spec that the counts below were made under.
 	// +optional
@@ -126,11 +127,24 @@ type QueueStatus struct {
 	// +optional
 	Budget *BudgetStatus `json:"budget,omitempty"`
 
+	// Operations counts objects of kind Operation, those without a pod included. It is the controller's; unset: none
+	// has waited yet.
+	// +optional
+	Operations *QueueOperations `json:"operations,omitempty"`
+
 	// Conditions: Ready (False names what keeps the queue from admitting), Accepting (False while draining).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// QueueOperations counts the Operations of a queue.
+type QueueOperations struct {
+	// Waiting is how many are queued or unschedulable, with or without a pod; those that their workflow has not released
+	// yet are among them.
+	// +optional
+	Waiting int32 `json:"waiting"`
 }
 
 // Queue is a line in which operations wait for room.
@@ -145,6 +159,7 @@ type QueueStatus struct {
 // +kubebuilder:printcolumn:name="Oldest",type=date,JSONPath=`.status.oldestPending`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.spec.state`
 // +kubebuilder:printcolumn:name="Agent",type=string,JSONPath=`.spec.agent`
+// +kubebuilder:printcolumn:name="Waiting",type=integer,priority=1,JSONPath=`.status.operations.waiting`
 // +kubebuilder:printcolumn:name="Preemption",type=string,priority=1,JSONPath=`.spec.preemption`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="a queue's name is a DNS label: at most 63 characters, no dots, so that it can be a label's value"

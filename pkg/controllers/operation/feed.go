@@ -36,6 +36,7 @@ type feed struct {
 	reader  client.Reader
 	window  *lookahead.Window
 	reports *reporter
+	counts  *counts
 	live    client.Reader // for what must not be stale
 	written *written
 	synced  []toolscache.InformerSynced
@@ -58,6 +59,7 @@ func newFeed(reader client.Client, live client.Reader, written *written) *feed {
 	}
 	f.window = lookahead.New(f.tell)
 	f.reports = &reporter{client: reader, window: f.window, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}}
+	f.counts = newCounts(reader, clock.RealClock{}, f.loaded)
 	return f
 }
 
@@ -85,6 +87,7 @@ func (f *feed) setup(mgr manager.Manager) error {
 	for object, handlers := range map[client.Object]toolscache.ResourceEventHandler{
 		&v1alpha1.Queue{}: on(func(q *v1alpha1.Queue) {
 			f.window.Limits(func(l *ledger.Ledger) { l.SetQueue(q.Name, limits.Queue(q)) })
+			f.counts.look(q.Name)
 		}, func(q *v1alpha1.Queue) {
 			f.window.Limits(func(l *ledger.Ledger) { l.DeleteQueue(q.Name) })
 		}),
@@ -112,7 +115,10 @@ func (f *feed) setup(mgr manager.Manager) error {
 		}),
 		&corev1.Pod{}: on(f.podSeen, f.podGone),
 		// What else happens to operations comes from their reconciliation.
-		&v1alpha1.Operation{}: on(func(*v1alpha1.Operation) {}, f.gone),
+		&v1alpha1.Operation{}: on(f.counts.seen, func(op *v1alpha1.Operation) {
+			f.counts.gone(op)
+			f.gone(op)
+		}),
 	} {
 		informer, err := mgr.GetCache().GetInformer(context.Background(), object)
 		if err != nil {
@@ -124,7 +130,7 @@ func (f *feed) setup(mgr manager.Manager) error {
 		}
 		f.synced = append(f.synced, registration.HasSynced)
 	}
-	return errors.Join(mgr.Add(f), mgr.Add(f.reports))
+	return errors.Join(mgr.Add(f), mgr.Add(f.reports), mgr.Add(f.counts))
 }
 
 // on makes a handler of typed functions.
