@@ -26,21 +26,24 @@ func TestWhyItWaits(t *testing.T) {
 	first := podOf(t, goes, "1")
 	require.NoError(t, admin.Create(t.Context(), waits))
 	require.NoError(t, admin.Create(t.Context(), queued))
-	said := func(op *v1alpha1.Operation, reason string) *metav1.Condition {
-		var c *metav1.Condition
-		eventually(t, op.Name+" says why", func() bool {
-			c = meta.FindStatusCondition(read(t, op).Conditions, v1alpha1.WaitingCondition)
-			return c != nil && c.Reason == reason
-		})
-		return c
-	}
-	require.Equal(t, "workflow why-inner: 1/1 operations running, its parent why-outer 1/1; position 1 of 1", said(waits, "WorkflowFull").Message)
-	require.Equal(t, "queue shut admits no operations: its concurrency is 0; raise it", said(queued, "NeverFits").Message)
+	require.Equal(t, "workflow why-inner: 1/1 operations running, its parent why-outer 1/1; position 1 of 1", says(t, waits, "WorkflowFull").Message)
+	require.Equal(t, "queue shut admits no operations: its concurrency is 0; raise it", says(t, queued, "NeverFits").Message)
 
 	finish(t, first)
 	finish(t, podOf(t, waits, "1"))
 	reaches(t, waits, v1alpha1.StatusSucceeded)
 	require.Nil(t, meta.FindStatusCondition(waits.Status.Conditions, v1alpha1.WaitingCondition))
+}
+
+// says waits until an operation says that it waits for a reason.
+func says(t *testing.T, op *v1alpha1.Operation, reason string) *metav1.Condition {
+	t.Helper()
+	var c *metav1.Condition
+	eventually(t, op.Name+" says why", func() bool {
+		c = meta.FindStatusCondition(read(t, op).Conditions, v1alpha1.WaitingCondition)
+		return c != nil && c.Reason == reason
+	})
+	return c
 }
 
 // finish leads a pod to its end, once nothing keeps it from its queue.
