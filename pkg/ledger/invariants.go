@@ -316,10 +316,12 @@ func checkTree[T any](c *checker, what string, t *tree[T]) {
 // checkRoster compares what the pages of a roster say with what is in them.
 func checkRoster(c *checker, r *roster) {
 	if r.root == nil {
-		c.want(r.head == nil && r.first == nil, "an empty roster has a first pod")
+		c.want(r.head == nil && r.first == nil && r.front == nil && r.taken == 0, "an empty roster has a first pod")
 		return
 	}
-	c.want(r.root.up == nil && r.first == r.root.leftmost() && r.head == r.first.entries[0].pod, "a roster begins elsewhere")
+	c.want(r.root.up == nil && r.first == r.root.leftmost(), "a roster begins elsewhere")
+	c.want(r.taken+len(r.front) == len(r.first.entries) && len(r.front) > 0 && &r.front[0] == &r.first.entries[r.taken] && r.head == r.front[0].pod,
+		"the front of a roster is not the rest of its first page")
 	depth := 0
 	var last *entry
 	var walk func(g *page, at int) int

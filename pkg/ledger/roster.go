@@ -11,6 +11,10 @@ import (
 type roster struct {
 	head        *pod // the first pod; nil: there is none
 	root, first *page
+	// What is left of the first page. The pods before that were taken away from the front, and the pages
+	// do not know of it yet: who takes the first pod has to look at no page but there.
+	front []entry
+	taken int // how many of these
 }
 
 // pageMost is how many entries a page has at most; one that has fewer than pageFew looks for a neighbour
@@ -57,21 +61,22 @@ func (r *roster) len() int {
 	if r.root == nil {
 		return 0
 	}
-	return r.root.size
+	return r.root.size - r.taken
 }
 
 func (r *roster) insert(p *pod) {
 	e := entryOf(p)
 	if r.root == nil {
-		g := &page{size: 1, entries: []entry{e}}
-		r.root, r.first, r.head = g, g, p
+		r.root = &page{size: 1, entries: []entry{e}}
+		r.begin()
 		return
 	}
+	r.settle()
 	g := r.root
 	for g.below != nil {
 		g = g.below[g.child(&e)]
 	}
-	at := g.passed(&e)
+	at, front := g.passed(&e), g == r.first
 	if len(g.entries) == pageMost {
 		keep := pageMost / 2
 		if at == pageMost {
@@ -86,9 +91,29 @@ func (r *roster) insert(p *pod) {
 	for up := g; up != nil; up = up.up {
 		up.size++
 	}
-	if g == r.first && at == 0 {
-		r.head = p
+	if front {
+		r.begin()
 	}
+}
+
+// begin finds the front again.
+func (r *roster) begin() {
+	r.first = r.root.leftmost()
+	r.front = r.first.entries
+	r.head = r.front[0].pod
+}
+
+// settle lets the pages know of the pods that were taken away from the front.
+func (r *roster) settle() {
+	if r.taken == 0 {
+		return
+	}
+	clear(r.first.entries[:r.taken])
+	r.first.entries = r.front
+	for up := r.first; up != nil; up = up.up {
+		up.size -= r.taken
+	}
+	r.taken = 0
 }
 
 // insertEntry is slices.Insert that makes no page larger than it may become.
@@ -136,6 +161,13 @@ func (r *roster) split(g *page, keep int, e entry) *page {
 }
 
 func (r *roster) remove(p *pod) {
+	if p == r.head && len(r.front) > 1 {
+		r.front = r.front[1:]
+		r.head = r.front[0].pod
+		r.taken++
+		return
+	}
+	r.settle()
 	g, at := r.first, 0
 	if p != r.head {
 		e := entryOf(p)
@@ -156,14 +188,14 @@ func (r *roster) remove(p *pod) {
 	}
 	if len(g.entries) < pageFew {
 		r.shrink(g)
-	}
-	if p != r.head {
+	} else if g != r.first {
 		return
 	}
-	r.head = nil
-	if r.root != nil {
-		r.head = r.first.entries[0].pod
+	if r.root == nil {
+		*r = roster{}
+		return
 	}
+	r.begin()
 }
 
 // shrink drops a page that has become empty, or joins one that has become small with a neighbour.
@@ -186,10 +218,8 @@ func (r *roster) shrink(g *page) {
 		r.root.up = nil
 	}
 	if len(r.root.entries) == 0 {
-		r.root, r.first = nil, nil
-		return
+		r.root = nil
 	}
-	r.first = r.root.leftmost()
 }
 
 func (g *page) drop(at int) {
@@ -240,7 +270,10 @@ func (c cursor) next() cursor {
 	return cursor{}
 }
 
-func (r *roster) start() cursor { return cursor{r.first, 0} }
+func (r *roster) start() cursor {
+	r.settle()
+	return cursor{r.first, 0}
+}
 
 // find is the page of a roster that is not empty where a pod is or would be, and how many pods are in
 // those before it.
@@ -257,6 +290,7 @@ func (r *roster) find(e *entry) (g *page, before int) {
 
 // before counts the pods that come before this one, which need not be among them.
 func (r *roster) before(p *pod) int {
+	r.settle()
 	e := entryOf(p)
 	g, before := r.find(&e)
 	return before + sort.Search(len(g.entries), func(i int) bool { return !g.entries[i].before(&e) })
@@ -265,6 +299,7 @@ func (r *roster) before(p *pod) int {
 // behind is the place of the first pod that comes after this one, which need not be among them, and how
 // many do not.
 func (r *roster) behind(p *pod) (c cursor, passed int) {
+	r.settle()
 	e := entryOf(p)
 	g, before := r.find(&e)
 	at := g.passed(&e)

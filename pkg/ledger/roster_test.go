@@ -77,8 +77,11 @@ func TestRoster(t *testing.T) {
 				c := checker{}
 				checkRoster(&c, r)
 				require.Empty(t, c.found)
-				require.True(t, slices.Equal(sorted, slices.Collect(r.all)))
 				require.Equal(t, len(sorted), r.len())
+				if !rapid.Bool().Draw(t, "look") { // which tidies up
+					return
+				}
+				require.True(t, slices.Equal(sorted, slices.Collect(r.all)))
 				if len(sorted) == 0 {
 					return
 				}
