@@ -25,7 +25,7 @@ func (l *Ledger) Holders(c Check) []Holder {
 	}
 	var holders []Holder
 	in := func(q *queue) {
-		for op := q.seated; op != nil; op = op.nextSeated {
+		for op := range q.seated.all {
 			if h := op.holds(n, d); h.Amount > 0 {
 				holders = append(holders, h)
 			}

@@ -83,11 +83,7 @@ func (c *checker) pods() {
 		n := c.counts[op.queue]
 		switch {
 		case op.holders() > 0:
-			linked := false
-			for o := op.queue.seated; o != nil; o = o.nextSeated {
-				linked = linked || o == op
-			}
-			c.want(linked, "operation %s is not among the seated ones of its queue", op.name)
+			c.want(op.queue.seated.list[op.seat] == op, "operation %s is not among the seated ones of its queue", op.name)
 			c.charge(op.seatPath(), seats, 1)
 			n.admitted++
 			if op.running > 0 {

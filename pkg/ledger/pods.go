@@ -42,9 +42,9 @@ type operation struct {
 	waits, suspended, admitted, running int32
 	gang                                int32 // the largest that a pod asks for
 	askers                              int32 // how many pods ask for that
-	// The other operations of its queue that hold a seat.
-	previousSeated, nextSeated *operation
-	seatOwner                  owner // who is charged for its seat, while it has one
+	// While it has a seat, its place among those that do, and who is charged for it.
+	seat      int32
+	seatOwner owner
 }
 
 type operationKey struct {
@@ -326,31 +326,13 @@ func (l *Ledger) chargeSeat(op *operation, sign int64) {
 	for n := range op.seatPath().nodes {
 		l.charge(n, seats, sign)
 	}
-	op.link(sign > 0)
+	if sign > 0 {
+		op.queue.seated.add(op)
+	} else {
+		op.queue.seated.remove(op)
+	}
 	l.rekey(op.queue)
 	l.keep(op.queue)
-}
-
-// link adds an operation to those of its queue that hold a seat, or takes it away.
-func (o *operation) link(seated bool) {
-	q := o.queue
-	if seated {
-		o.nextSeated = q.seated
-		if o.nextSeated != nil {
-			o.nextSeated.previousSeated = o
-		}
-		q.seated = o
-		return
-	}
-	if o.previousSeated == nil {
-		q.seated = o.nextSeated
-	} else {
-		o.previousSeated.nextSeated = o.nextSeated
-	}
-	if o.nextSeated != nil {
-		o.nextSeated.previousSeated = o.previousSeated
-	}
-	o.previousSeated, o.nextSeated = nil, nil
 }
 
 // setState moves a pod between the counts of its operation, and the operation between those of its

@@ -22,7 +22,7 @@ type queue struct {
 	counts  counts
 	elders  elders
 
-	seated    *operation // those that hold a seat: a list
+	seated    seated
 	reserved  *reservation
 	guarantee int64 // seats of the agent that it is guaranteed, as far as there are so many
 	kept      int64 // those of them that it does not hold

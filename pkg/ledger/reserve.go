@@ -352,7 +352,7 @@ func (l *Ledger) chargedTo(n *limitNode) func(yield func(*pod) bool) {
 			if n.kind == Queue && n != &q.limitNode || n.kind == Agent && (q.agent == nil || n != &q.agent.limitNode) {
 				continue
 			}
-			for op := q.seated; op != nil; op = op.nextSeated {
+			for op := range q.seated.all {
 				for p := op.members; p != nil; p = p.following {
 					if p.state.Holds() && p.path().has(n) && !yield(p) {
 						return

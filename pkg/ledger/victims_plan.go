@@ -136,7 +136,7 @@ func (t *plan) preemptible() []candidate {
 		if !q.exists {
 			continue
 		}
-		for op := q.seated; op != nil; op = op.nextSeated {
+		for op := range q.seated.all {
 			if !t.protected(op) {
 				t.choice = append(t.choice, candidate{op, q.config.Level, op.born()})
 			}
