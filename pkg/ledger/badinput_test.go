@@ -94,7 +94,7 @@ func TestForgetsWhatNobodyNames(t *testing.T) {
 	assert.Empty(t, f.projects)
 	assert.Empty(t, f.organizations)
 	assert.Empty(t, f.workflows)
-	assert.Empty(t, f.pods)
+	assert.Empty(t, slices.Collect(f.pods.all))
 	assert.Empty(t, slices.Collect(f.operations.all))
 	assert.Empty(t, f.shapes)
 	assert.Empty(t, f.vecs.byKey)

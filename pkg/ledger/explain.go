@@ -75,7 +75,7 @@ type Explanation struct {
 
 // Explain says why a pod stands where it stands.
 func (l *Ledger) Explain(uid string) (Explanation, bool) {
-	p := l.pods[uid]
+	p := l.podNamed(uid)
 	if p == nil {
 		return Explanation{}, false
 	}

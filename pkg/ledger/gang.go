@@ -178,7 +178,7 @@ type Member struct {
 // Members lists the pods of a pod's operation in order, the pod among them. Who returns a pod of an
 // admitted gang returns the others that do not run too: a part of a gang must not keep room.
 func (l *Ledger) Members(uid string) []Member {
-	known := l.pods[uid]
+	known := l.podNamed(uid)
 	if known == nil {
 		return nil
 	}

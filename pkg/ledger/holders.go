@@ -78,7 +78,7 @@ type Ask struct {
 // the pod's own operation left out. It is false where that can't be told: the pod is not in line,
 // more than max pods are ahead, or pods of other queues compete for the limit.
 func (l *Ledger) Ahead(uid string, c Check, max int) ([]Ask, bool) {
-	p, n := l.pods[uid], l.nodeNamed(c.Kind, c.Name)
+	p, n := l.podNamed(uid), l.nodeNamed(c.Kind, c.Name)
 	if p == nil || n == nil || p.state != Waiting || p.shape.never || l.shared(p.op.queue, n) {
 		return nil, false
 	}

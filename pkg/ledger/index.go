@@ -2,69 +2,64 @@ package ledger
 
 import "hash/maphash"
 
-// operationIndex finds operations by queue and name. Beside each it keeps the hash that it is filed
-// under: who forgets an operation looks at no name and at nothing but its slot, while a map would wait
-// for memory three times. It is in parts, each of which grows by itself.
-type operationIndex struct {
-	seed  maphash.Seed
-	parts [256]operationSlots
+// index finds pods by their UID, or operations by queue and name. Beside each it keeps the hash that it is
+// filed under: who forgets one looks at no name and at nothing but its slot, while a map would wait for
+// memory three times. It is in parts, each of which grows by itself.
+type index[T any] struct {
+	parts [256]slots[T]
 }
 
-// operationSlots is a hash table with linear probing. Its size is a power of two.
-type operationSlots struct {
-	slots []operationSlot
+// slots is a hash table with linear probing. Its size is a power of two.
+type slots[T any] struct {
+	slots []slot[T]
 	taken int
 }
 
-type operationSlot struct {
+type slot[T any] struct {
 	hash uint64
-	op   *operation // nil: free
+	item *T // nil: free
 }
 
-func (x *operationIndex) hash(q *queue, name string) uint64 {
-	return maphash.String(x.seed, name) ^ q.hash
-}
+func (x *index[T]) part(hash uint64) *slots[T] { return &x.parts[hash>>56] }
 
-func (x *operationIndex) part(hash uint64) *operationSlots { return &x.parts[hash>>56] }
-
-// find is the operation of that queue and name; nil if there is none.
-func (x *operationIndex) find(hash uint64, q *queue, name string) *operation {
+// find is the item of that hash which is the one meant; nil if there is none.
+func (x *index[T]) find(hash uint64, meant func(*T) bool) *T {
 	t := x.part(hash)
 	if t.taken == 0 {
 		return nil
 	}
-	for at := t.home(hash); t.slots[at].op != nil; at = t.after(at) {
-		if s := &t.slots[at]; s.hash == hash && s.op.queue == q && s.op.name == name {
-			return s.op
+	for at := t.home(hash); t.slots[at].item != nil; at = t.after(at) {
+		if s := &t.slots[at]; s.hash == hash && meant(s.item) {
+			return s.item
 		}
 	}
 	return nil
 }
 
-func (x *operationIndex) add(op *operation) { x.part(op.hash).add(operationSlot{op.hash, op}) }
+func (x *index[T]) add(hash uint64, item *T) { x.part(hash).add(slot[T]{hash, item}) }
 
-func (x *operationIndex) remove(op *operation) { x.part(op.hash).remove(op) }
+func (x *index[T]) remove(hash uint64, item *T) { x.part(hash).remove(hash, item) }
 
-// all yields the operations, in no order.
-func (x *operationIndex) all(yield func(*operation) bool) {
+// all yields the items, in no order. None may be added or removed meanwhile.
+func (x *index[T]) all(yield func(*T) bool) {
 	for i := range x.parts {
 		for _, s := range x.parts[i].slots {
-			if s.op != nil && !yield(s.op) {
+			if s.item != nil && !yield(s.item) {
 				return
 			}
 		}
 	}
 }
 
-func (t *operationSlots) home(hash uint64) int { return int(hash) & (len(t.slots) - 1) }
-func (t *operationSlots) after(at int) int     { return (at + 1) & (len(t.slots) - 1) }
+func (t *slots[T]) home(hash uint64) int { return int(hash) & (len(t.slots) - 1) }
+func (t *slots[T]) after(at int) int     { return (at + 1) & (len(t.slots) - 1) }
 
-func (t *operationSlots) add(s operationSlot) {
+func (t *slots[T]) add(s slot[T]) {
 	if 4*(t.taken+1) > 3*len(t.slots) {
 		old := t.slots
-		t.slots = make([]operationSlot, max(2*len(old), 4))
+		t.slots = make([]slot[T], max(2*len(old), 4))
 		for _, o := range old {
-			if o.op != nil {
+			if o.item != nil {
 				t.put(o)
 			}
 		}
@@ -73,27 +68,43 @@ func (t *operationSlots) add(s operationSlot) {
 	t.put(s)
 }
 
-func (t *operationSlots) put(s operationSlot) {
+func (t *slots[T]) put(s slot[T]) {
 	at := t.home(s.hash)
-	for t.slots[at].op != nil {
+	for t.slots[at].item != nil {
 		at = t.after(at)
 	}
 	t.slots[at] = s
 }
 
-// remove frees the slot of an operation and moves those up that would not be found beyond it.
-func (t *operationSlots) remove(op *operation) {
-	hole := t.home(op.hash)
-	for t.slots[hole].op != op {
+// remove frees the slot of an item and moves those up that would not be found beyond it.
+func (t *slots[T]) remove(hash uint64, item *T) {
+	hole := t.home(hash)
+	for t.slots[hole].item != item {
 		hole = t.after(hole)
 	}
-	for at := t.after(hole); t.slots[at].op != nil; at = t.after(at) {
+	for at := t.after(hole); t.slots[at].item != nil; at = t.after(at) {
 		home := t.home(t.slots[at].hash)
 		if (at-home)&(len(t.slots)-1) >= (at-hole)&(len(t.slots)-1) {
 			t.slots[hole] = t.slots[at]
 			hole = at
 		}
 	}
-	t.slots[hole] = operationSlot{}
+	t.slots[hole] = slot[T]{}
 	t.taken--
+}
+
+// podNamed is the pod of that UID; nil if it is not known.
+func (l *Ledger) podNamed(uid string) *pod {
+	return l.pods.find(l.hashOfPod(uid), func(p *pod) bool { return p.uid == uid })
+}
+
+func (l *Ledger) hashOfPod(uid string) uint64 { return maphash.String(l.hashing, uid) }
+
+func (l *Ledger) hashOfOperation(q *queue, name string) uint64 {
+	return maphash.String(l.hashing, name) ^ q.hash
+}
+
+// operationOf finds an operation by its hash, queue and name.
+func (l *Ledger) operationOf(hash uint64, q *queue, name string) *operation {
+	return l.operations.find(hash, func(o *operation) bool { return o.queue == q && o.name == name })
 }

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"testing"
 
@@ -11,9 +10,10 @@ import (
 )
 
 // The index answers like a map, also where hashes collide.
-func TestOperationIndex(t *testing.T) {
+func TestIndex(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := &operationIndex{seed: maphash.MakeSeed()}
+		l := New()
+		x := &l.operations
 		in := map[string]*operation{}
 		queues := []*queue{{hash: 1}, {hash: 2}}
 		hashes := map[string]uint64{}
@@ -22,7 +22,7 @@ func TestOperationIndex(t *testing.T) {
 			q, name := rapid.SampledFrom(queues).Draw(t, "queue"), fmt.Sprint(rapid.IntRange(0, 40).Draw(t, "name"))
 			id := fmt.Sprint(q.hash, name)
 			if _, known := hashes[id]; !known {
-				hashes[id] = x.hash(q, name) & bits
+				hashes[id] = l.hashOfOperation(q, name) & bits
 			}
 			return id, q, name, hashes[id]
 		}
@@ -30,22 +30,22 @@ func TestOperationIndex(t *testing.T) {
 			id, q, name, hash := key(t)
 			if in[id] == nil {
 				in[id] = &operation{operationKey: operationKey{q, name}, hash: hash}
-				x.add(in[id])
+				x.add(hash, in[id])
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"add":  add,
 			"add2": add,
 			"remove": func(t *rapid.T) {
-				if id, _, _, _ := key(t); in[id] != nil {
-					x.remove(in[id])
+				if id, _, _, hash := key(t); in[id] != nil {
+					x.remove(hash, in[id])
 					delete(in, id)
 				}
 			},
 			"": func(t *rapid.T) {
 				for range 5 {
 					id, q, name, hash := key(t)
-					require.True(t, in[id] == x.find(hash, q, name), "%s", id)
+					require.True(t, in[id] == l.operationOf(hash, q, name), "%s", id)
 				}
 				found := map[*operation]bool{}
 				for op := range x.all {

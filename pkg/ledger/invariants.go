@@ -43,9 +43,10 @@ func (c *checker) charge(at path, d dim, amount int64) {
 
 func (c *checker) pods() {
 	byState := map[*operation]map[State]int32{}
-	for uid, p := range c.Ledger.pods {
-		c.want(uid == p.uid, "pod %s is filed as %s", p.uid, uid)
-		c.want(c.operations.find(p.op.hash, p.op.queue, p.op.name) == p.op, "pod %s: its operation %s is not known", uid, p.op.name)
+	for p := range c.Ledger.pods.all {
+		uid := p.uid
+		c.want(c.podNamed(uid) == p, "pod %s is not found", uid)
+		c.want(c.operationOf(p.op.hash, p.op.queue, p.op.name) == p.op, "pod %s: its operation %s is not known", uid, p.op.name)
 		c.want(c.queues[p.op.queue.name] == p.op.queue, "pod %s: its queue %s is not known", uid, p.op.queue.name)
 		c.want(p.project == nil || c.projects[p.project.name] == p.project, "pod %s: its project is not known", uid)
 		if byState[p.op] == nil {
@@ -137,7 +138,7 @@ func (c *checker) chains() {
 		c.want(o == nil && p.above == nil || o != nil && p.above == &o.limitNode, "project %s: its organization is not above it", p.name)
 	}
 	refs, shapes := map[*workflow]int{}, map[*workflow]int{}
-	for _, p := range c.Ledger.pods {
+	for p := range c.Ledger.pods.all {
 		refs[p.workflow]++
 	}
 	for op := range c.operations.all {
@@ -213,7 +214,7 @@ func (c *checker) elders(q *queue) {
 		c.want(q.elders[max(i-1, 0)/2].created <= e.created, "queue %s: elder %s is out of order", q.name, e.pod.uid)
 		listed[e.pod] = true
 	}
-	for _, p := range c.Ledger.pods {
+	for p := range c.Ledger.pods.all {
 		c.want(p.op.queue != q || !p.pending() || listed[p], "queue %s: pod %s is not among the elders", q.name, p.uid)
 	}
 }

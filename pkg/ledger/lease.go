@@ -8,7 +8,7 @@ import (
 // Revalidate says whether the charge of an admitted pod still stands under the limits of now; the
 // error is the sentence for people. A pod that runs stays whatever the limits say.
 func (l *Ledger) Revalidate(uid string) error {
-	p := l.pods[uid]
+	p := l.podNamed(uid)
 	if p == nil || !p.state.Holds() {
 		return fmt.Errorf("pod %s holds no room: it must be admitted before it is placed", uid)
 	}
@@ -52,7 +52,7 @@ func (l *Ledger) overError(n *limitNode, d dim) error {
 // Contended says whether others wait for room that this pod would give back with its charge. It
 // speaks of what the last Admit left waiting.
 func (l *Ledger) Contended(uid string) bool {
-	p := l.pods[uid]
+	p := l.podNamed(uid)
 	if p == nil || !p.state.Holds() {
 		return false
 	}

@@ -17,8 +17,9 @@ type Ledger struct {
 	organizations map[string]*organization
 	workflows     map[string]*workflow
 
-	pods       map[string]*pod
-	operations operationIndex
+	pods       index[pod]
+	operations index[operation]
+	hashing    maphash.Seed
 	shapes     map[shapeKey]*shape
 
 	ungated *gate       // where shapes stand that nothing is known to refuse
@@ -43,8 +44,7 @@ func New() *Ledger {
 		projects:      map[string]*project{},
 		organizations: map[string]*organization{},
 		workflows:     map[string]*workflow{},
-		pods:          map[string]*pod{},
-		operations:    operationIndex{seed: maphash.MakeSeed()},
+		hashing:       maphash.MakeSeed(),
 		shapes:        map[shapeKey]*shape{},
 		open:          tree[*gate]{less: gateBefore},
 		seed:          1,

@@ -4,8 +4,9 @@ import "math"
 
 // pod is one known pod.
 type pod struct {
-	uid string
-	op  *operation
+	uid  string
+	hash uint64
+	op   *operation
 	owner
 	vec      *vector
 	shape    *shape // while it waits
@@ -70,7 +71,7 @@ func (o *operation) count(s State) *int32 {
 // Enter makes a pod wait. One that waits already is updated: it moves when anything about it
 // changed, and only then is its suspension over. One that holds room is left as it is.
 func (l *Ledger) Enter(given Pod) {
-	p := l.pods[given.UID]
+	p := l.podNamed(given.UID)
 	switch {
 	case p == nil:
 		l.add(given, Waiting)
@@ -82,7 +83,7 @@ func (l *Ledger) Enter(given Pod) {
 
 // Charge makes a pod hold room, whatever the limits say: it is on a node.
 func (l *Ledger) Charge(given Pod) {
-	p := l.pods[given.UID]
+	p := l.podNamed(given.UID)
 	switch {
 	case p == nil:
 		l.add(given, Running)
@@ -100,7 +101,7 @@ func (l *Ledger) Charge(given Pod) {
 
 // Return takes the room of an admitted pod that does not run back. It waits again, where it waited.
 func (l *Ledger) Return(uid string) {
-	if p := l.pods[uid]; p != nil && p.state == Admitted {
+	if p := l.podNamed(uid); p != nil && p.state == Admitted {
 		l.release(p, Waiting)
 		l.wait(p)
 	}
@@ -109,7 +110,7 @@ func (l *Ledger) Return(uid string) {
 // Suspend takes a pod out of the line, and its room back if it holds some and does not run yet, until
 // it is resumed. Until then it blocks nobody.
 func (l *Ledger) Suspend(uid, reason string) {
-	p := l.pods[uid]
+	p := l.podNamed(uid)
 	if p == nil {
 		return
 	}
@@ -127,7 +128,7 @@ func (l *Ledger) Suspend(uid, reason string) {
 
 // Resume lets a suspended pod wait again.
 func (l *Ledger) Resume(uid string) {
-	if p := l.pods[uid]; p != nil && p.state == Suspended {
+	if p := l.podNamed(uid); p != nil && p.state == Suspended {
 		p.reason = ""
 		l.setState(p, Waiting)
 		l.wait(p)
@@ -136,14 +137,14 @@ func (l *Ledger) Resume(uid string) {
 
 // Remove forgets a pod and frees what it held.
 func (l *Ledger) Remove(uid string) {
-	if p := l.pods[uid]; p != nil {
+	if p := l.podNamed(uid); p != nil {
 		l.forget(p)
 	}
 }
 
 // State says where a pod stands.
 func (l *Ledger) State(uid string) State {
-	if p := l.pods[uid]; p != nil {
+	if p := l.podNamed(uid); p != nil {
 		return p.state
 	}
 	return Unknown
@@ -151,8 +152,8 @@ func (l *Ledger) State(uid string) State {
 
 // All yields every known pod, in no order.
 func (l *Ledger) All(yield func(uid string, s State) bool) {
-	for uid, p := range l.pods {
-		if !yield(uid, p.state) {
+	for p := range l.pods.all {
+		if !yield(p.uid, p.state) {
 			return
 		}
 	}
@@ -209,6 +210,7 @@ func (l *Ledger) add(given Pod, s State) {
 	q.refs++
 	p := &pod{
 		uid:      given.UID,
+		hash:     l.hashOfPod(given.UID),
 		owner:    l.retainOwner(given.Project, given.Workflow),
 		vec:      l.vecs.retain(&l.dims, given.Requests),
 		priority: given.Priority,
@@ -218,7 +220,7 @@ func (l *Ledger) add(given Pod, s State) {
 
 		unpreemptible: given.Unpreemptible,
 	}
-	l.pods[p.uid] = p
+	l.pods.add(p.hash, p)
 	p.op = l.operationNamed(p, q, given.operation())
 	l.join(p.op, p)
 	if s.Holds() {
@@ -232,12 +234,12 @@ func (l *Ledger) add(given Pod, s State) {
 // operationNamed is the operation that a pod belongs to. One that is not there yet is kept in the pod's
 // own memory: most have no other pod, and what is looked at together lies together.
 func (l *Ledger) operationNamed(p *pod, q *queue, name string) *operation {
-	hash := l.operations.hash(q, name)
-	op := l.operations.find(hash, q, name)
+	hash := l.hashOfOperation(q, name)
+	op := l.operationOf(hash, q, name)
 	if op == nil {
 		op = &p.own
 		op.operationKey, op.hash = operationKey{q, name}, hash
-		l.operations.add(op)
+		l.operations.add(hash, op)
 	}
 	return op
 }
@@ -254,11 +256,11 @@ func (l *Ledger) forget(p *pod) {
 		l.release(p, Unknown)
 	}
 	l.part(op, p)
-	delete(l.pods, p.uid)
+	l.pods.remove(p.hash, p)
 	l.vecs.release(&l.dims, p.vec)
 	l.releaseOwner(p.owner)
 	if op.waits+op.suspended+op.holders() == 0 {
-		l.operations.remove(op)
+		l.operations.remove(op.hash, op)
 	}
 	op.queue.refs--
 	l.dropQueue(op.queue)

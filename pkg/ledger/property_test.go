@@ -375,7 +375,7 @@ func (w *world) nodes() []modelNode {
 func (w *world) check(t *rapid.T) {
 	w.model.settle()
 	require.NoError(t, w.ledger.CheckInvariants())
-	require.Equal(t, len(w.model.pods), len(w.ledger.pods))
+	require.Len(t, slices.Collect(w.ledger.pods.all), len(w.model.pods))
 	for uid, p := range w.model.pods {
 		require.Equal(t, p.state, w.ledger.State(uid), "state of %s", uid)
 	}
@@ -393,7 +393,7 @@ func (w *world) check(t *rapid.T) {
 	}
 	reserved := 0
 	for _, r := range w.model.reservations {
-		require.NotNil(t, w.ledger.pods[r.pod.UID].op.queue.reserved, "reservation of %s", r.pod.UID)
+		require.NotNil(t, w.ledger.podNamed(r.pod.UID).op.queue.reserved, "reservation of %s", r.pod.UID)
 		reserved++
 	}
 	require.Len(t, w.ledger.reservations, reserved)

@@ -90,7 +90,7 @@ func (l *Ledger) queueNamed(name string) *queue {
 	if q == nil {
 		q = &queue{
 			limitNode: unlimited(Queue, name),
-			hash:      maphash.String(l.operations.seed, "queue "+name),
+			hash:      maphash.String(l.hashing, "queue "+name),
 			shapes:    map[*shape]struct{}{},
 			parks:     map[parkKey]*park{},
 			line:      tree[*shape]{less: shapeBefore},

@@ -30,7 +30,7 @@ type mark struct {
 // one reservation at most, and only for a pod that competes for room. Pods that run no longer than within
 // may use the room meanwhile; it is to be called again as that gets less. Of 0 or less none may.
 func (l *Ledger) Reserve(uid string, within int64) bool {
-	p := l.pods[uid]
+	p := l.podNamed(uid)
 	if p == nil || p.shape == nil || p.shape.park == nil {
 		return false
 	}
@@ -75,14 +75,14 @@ func (l *Ledger) setWithin(r *reservation, within int64) {
 
 // Reserved says whether room is held for a pod.
 func (l *Ledger) Reserved(uid string) bool {
-	p := l.pods[uid]
+	p := l.podNamed(uid)
 	return p != nil && p.op.queue.reserved != nil && p.op.queue.reserved.pod == p
 }
 
 // Unreserve ends the reservation of a pod. It waits on where it waited.
 func (l *Ledger) Unreserve(uid string) {
 	if l.Reserved(uid) {
-		l.endReservation(l.pods[uid].op.queue)
+		l.endReservation(l.podNamed(uid).op.queue)
 	}
 }
 
@@ -264,7 +264,7 @@ func heldFor(s *shape) []string {
 // since: to pods behind it in its queue, or to younger ones of other queues of its level or of lower
 // ones. Who lacks nothing but a seat is not passed over: seats go by turns.
 func (l *Ledger) PassedOver(uid string) bool {
-	p := l.pods[uid]
+	p := l.podNamed(uid)
 	if p == nil || p.shape == nil || p.shape.park == nil {
 		return false
 	}
@@ -288,10 +288,10 @@ func (l *Ledger) PassedOver(uid string) bool {
 // FitsBy is when there is room for the pod of a reservation at the latest, going by when the pods
 // that hold room end. It is not known where too few of them say.
 func (l *Ledger) FitsBy(uid string, ends func(uid string) (at int64, known bool)) (at int64, known bool) {
-	if !l.Reserved(uid) || l.pods[uid].shape.park == nil {
+	if !l.Reserved(uid) || l.podNamed(uid).shape.park == nil {
 		return 0, false
 	}
-	s := l.pods[uid].shape
+	s := l.podNamed(uid).shape
 	at = math.MinInt64
 	for _, lack := range lacks(s) {
 		freed, ok := l.freedBy(lack, s.queue, ends)

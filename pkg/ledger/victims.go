@@ -59,7 +59,7 @@ func (s *shape) wants(yield func(need) bool) {
 // below its guarantee. It is nil where the pod's queue does not preempt, where the pod has room,
 // where anything else keeps it waiting, and where evicting would not be enough. It changes nothing.
 func (l *Ledger) Victims(uid string) []string {
-	p := l.pods[uid]
+	p := l.podNamed(uid)
 	if p == nil || p.shape == nil || p.shape.park == nil || p.op.queue.config.Preemption != LowerPriority {
 		return nil
 	}

@@ -84,7 +84,7 @@ func (l *Ledger) newPlan(leaving []string, spared func(uid string) bool) *plan {
 		gone: map[*queue]int64{}, freed: map[mark]int64{}, claimed: map[mark]int64{}, served: map[*shape]int{}}
 	var ops []*operation
 	for _, uid := range leaving {
-		p := l.pods[uid]
+		p := l.podNamed(uid)
 		if p == nil || !p.state.Holds() || t.leaving[p] {
 			continue
 		}
