@@ -36,6 +36,12 @@ func (x *index[T]) find(hash uint64, meant func(*T) bool) *T {
 	return nil
 }
 
+// peek reads where an item of that hash is filed first.
+func (x *index[T]) peek(hash uint64) uint64 {
+	t := x.part(hash)
+	return t.slots[t.home(hash)].hash
+}
+
 func (x *index[T]) add(hash uint64, item *T) { x.part(hash).add(slot[T]{hash, item}) }
 
 func (x *index[T]) remove(hash uint64, item *T) { x.part(hash).remove(hash, item) }

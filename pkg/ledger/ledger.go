@@ -32,6 +32,7 @@ type Ledger struct {
 	changedAgents []*agent
 
 	seed uint32
+	read uint64 // by foresee, which would otherwise be left out as useless
 }
 
 // New returns an empty ledger.

@@ -21,6 +21,7 @@ func (l *Ledger) Admit(max int) []Admission {
 		admitted = append(admitted, Admission{p.uid, s.queue.config.Level, p.priority, p.created})
 		l.stopWaiting(p)
 		l.hold(p, Admitted)
+		l.foresee(p, s.pods.head)
 	}
 	return admitted
 }
@@ -46,4 +47,29 @@ func (l *Ledger) next() *shape {
 		l.leave(s)
 		l.stand(s, g)
 	}
+}
+
+// Memory that is far away is waited for, one line after another, unless it is asked for at once. So what
+// will be wanted soon is read together, and early.
+
+// foresee reads where an admitted pod is filed, for when it ends, and the pod that goes next in its shape
+// (nil: none).
+func (l *Ledger) foresee(p, next *pod) {
+	read := l.pods.peek(p.hash) + l.operations.peek(p.op.hash)
+	if p.uid != "" {
+		read += uint64(p.uid[0])
+	}
+	if next != nil {
+		read += next.read()
+	}
+	l.read = read
+}
+
+// read reads all the memory of a pod.
+func (p *pod) read() uint64 {
+	read := p.hash + uint64(p.created) + p.own.hash
+	if p.own.seatOwner.project != nil {
+		read++
+	}
+	return read
 }
