@@ -258,70 +258,13 @@ func TestRunsOfAnAgentsNamespace(t *testing.T) {
 	})
 }
 
-var errCut = errors.New("cut off")
-
-// cut fails the k-th write and all after it, as a process does that dies: before it, or after it is done.
-type cut struct {
-	mu         sync.Mutex
-	left       int
-	after      bool
-	dead       bool
-	died       chan struct{}
-	createdPod map[string]int
-}
-
-func (c *cut) write(what string, do func() error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.dead {
-		return errCut
-	}
-	c.left--
-	if c.left == 0 {
-		c.dead = true
-		defer close(c.died)
-		if !c.after {
-			return fmt.Errorf("before %s: %w", what, errCut)
-		}
-	}
-	err := do()
-	if err == nil && what != "" {
-		c.createdPod[what]++
-	}
-	if c.dead {
-		return fmt.Errorf("after %s: %w", what, errCut)
-	}
-	return err
-}
-
-func (c *cut) funcs() interceptor.Funcs {
-	return interceptor.Funcs{
-		Create: func(ctx context.Context, w client.WithWatch, o client.Object, options ...client.CreateOption) error {
-			what := ""
-			if _, ok := o.(*corev1.Pod); ok {
-				what = o.GetNamespace() + "/" + o.GetName()
-			}
-			return c.write(what, func() error { return w.Create(ctx, o, options...) })
-		},
-		Delete: func(ctx context.Context, w client.WithWatch, o client.Object, options ...client.DeleteOption) error {
-			return c.write("", func() error { return w.Delete(ctx, o, options...) })
-		},
-		Patch: func(ctx context.Context, w client.WithWatch, o client.Object, p client.Patch, options ...client.PatchOption) error {
-			return c.write("", func() error { return w.Patch(ctx, o, p, options...) })
-		},
-		SubResourceUpdate: func(ctx context.Context, w client.Client, sub string, o client.Object, options ...client.SubResourceUpdateOption) error {
-			return c.write("", func() error { return w.SubResource(sub).Update(ctx, o, options...) })
-		},
-	}
-}
-
 // TestCrashAtEveryWrite lets the controller die before and after each of its writes. Whoever comes next
 // brings the operation to its end, with one run per attempt.
 func TestCrashAtEveryWrite(t *testing.T) {
 	for _, queue := range []string{"default", "remote"} {
 		for _, after := range []bool{false, true} {
 			for k := 1; ; k++ {
-				c := &cut{left: k, after: after, died: make(chan struct{}), createdPod: map[string]int{}}
+				c := testenv.NewCut(k, after)
 				op := podOperation(strings.ToLower(fmt.Sprintf("crash-%s-%v-%d", queue, after, k)), queue)
 				crashed := false
 				t.Run(op.Name, func(t *testing.T) { crashed = liveThrough(t, op, c) })
@@ -339,19 +282,17 @@ func TestCrashAtEveryWrite(t *testing.T) {
 
 // liveThrough plays scheduler and node for an operation that fails once, and says whether the
 // controller died on the way.
-func liveThrough(t *testing.T, op *v1alpha1.Operation, c *cut) (crashed bool) {
+func liveThrough(t *testing.T, op *v1alpha1.Operation, c *testenv.Cut) (crashed bool) {
 	require.NoError(t, admin.Create(t.Context(), op))
-	stop := start(t, c.funcs())
+	stop := start(t, c.Funcs())
 	eventually(t, "it ends", func() bool {
 		if !crashed {
 			select {
-			case <-c.died:
+			case <-c.Died:
 				crashed = true
 				stop()
-				c.mu.Lock()
-				c.dead, c.left = false, -1
-				c.mu.Unlock()
-				start(t, c.funcs())
+				c.Heal()
+				start(t, c.Funcs())
 			default:
 			}
 		}
@@ -379,10 +320,9 @@ func liveThrough(t *testing.T, op *v1alpha1.Operation, c *cut) (crashed bool) {
 	})
 	assert.Equal(t, int32(2), op.Status.Attempt)
 	assert.Equal(t, int32(1), op.Status.Retries)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	assert.Len(t, c.createdPod, 2)
-	for name, n := range c.createdPod {
+	created := c.Created()
+	assert.Len(t, created, 2) // pods: the controller makes nothing else
+	for name, n := range created {
 		assert.Equal(t, 1, n, "pod %s", name)
 	}
 	return crashed
@@ -454,7 +394,7 @@ func TestGateOfAWorkflow(t *testing.T) {
 func TestCrashInAWorkflow(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for k := 1; ; k++ {
-			c := &cut{left: k, after: after, died: make(chan struct{}), createdPod: map[string]int{}}
+			c := testenv.NewCut(k, after)
 			name := fmt.Sprintf("crash-flight-%v-%d", after, k)
 			crashed := false
 			t.Run(name, func(t *testing.T) { crashed = oneAtATime(t, name, c) })
@@ -469,23 +409,21 @@ func TestCrashInAWorkflow(t *testing.T) {
 	}
 }
 
-func oneAtATime(t *testing.T, name string, c *cut) (crashed bool) {
+func oneAtATime(t *testing.T, name string, c *testenv.Cut) (crashed bool) {
 	w := workflowWith(t, name, 1, nil)
 	ops := []*v1alpha1.Operation{child(name+"-a", "", w), child(name+"-b", "remote", w)}
 	for _, op := range ops {
 		require.NoError(t, admin.Create(t.Context(), op))
 	}
-	stop := start(t, c.funcs())
+	stop := start(t, c.Funcs())
 	eventually(t, "all end", func() bool {
 		if !crashed {
 			select {
-			case <-c.died:
+			case <-c.Died:
 				crashed = true
 				stop()
-				c.mu.Lock()
-				c.dead, c.left = false, -1
-				c.mu.Unlock()
-				stop = start(t, c.funcs())
+				c.Heal()
+				stop = start(t, c.Funcs())
 			default:
 			}
 		}
