@@ -6,7 +6,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AgentSpec is what bounds the queues of an agent together.
+// AgentState says whether an agent gets operations.
+// +kubebuilder:validation:Enum=Open;Draining;Evicted
+type AgentState string
+
+const (
+	// AgentOpen gets operations.
+	AgentOpen AgentState = "Open"
+	// AgentDraining gets none, and gives back what has not begun. What runs goes on.
+	AgentDraining AgentState = "Draining"
+	// AgentEvicted is gone for good: nothing runs in its cluster, somebody says so. What it had runs again elsewhere.
+	AgentEvicted AgentState = "Evicted"
+)
+
+// AgentSpec is where the queues of an agent are served, and what bounds them together.
+// +kubebuilder:validation:XValidation:rule="!has(self.state) || self.state == 'Open' || (has(self.remote) && self.remote)",message="only an agent of another cluster is drained or evicted: pause the queues of this one"
 type AgentSpec struct {
 	// Concurrency is how many operations of all queues of this agent may be admitted at a time.
 	// Unset or -1 is unlimited, 0 admits none. The seats are divided among the queues' priority
@@ -14,6 +28,16 @@ type AgentSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	Concurrency *int32 `json:"concurrency,omitempty"`
+
+	// Remote: an agent process in another cluster serves its queues. Default: the controller of this one does.
+	// +optional
+	Remote bool `json:"remote,omitempty"`
+
+	// State is Open, Draining (gets no operations and gives back what has not begun) or Evicted (its cluster is gone: what
+	// it had runs again elsewhere; say so only when nothing can run there any more). Only of a remote agent. Default: Open.
+	// +optional
+	// +kubebuilder:default=Open
+	State AgentState `json:"state,omitempty"`
 
 	// Namespace is where the pods of operations run that its queues serve. Unset: in the operation's own.
 	// It is one that the queues manage. What runs stays where it runs when it changes.
@@ -53,7 +77,15 @@ type AgentStatus struct {
 	// +listType=atomic
 	Levels []LevelStatus `json:"levels,omitempty"`
 
-	// Conditions: Ready.
+	// LastContact is when a remote agent was last heard of.
+	// +optional
+	LastContact *metav1.MicroTime `json:"lastContact,omitempty"`
+
+	// Report is a remote agent's account of its cluster.
+	// +optional
+	Report *AgentReport `json:"report,omitempty"`
+
+	// Conditions: Ready (False while a remote agent is not heard of).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -87,6 +119,11 @@ type LevelStatus struct {
 // +kubebuilder:printcolumn:name="Queues",type=integer,JSONPath=`.status.queues`
 // +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.admitted`
 // +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pending`
+// +kubebuilder:printcolumn:name="Remote",type=boolean,JSONPath=`.spec.remote`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Contact",type=date,JSONPath=`.status.lastContact`,priority=1
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.spec.state`,priority=1
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.report.version`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="an agent's name is a DNS label: at most 63 characters, no dots"
 type Agent struct {

@@ -1,6 +1,6 @@
 // Package v1alpha1 holds the API of queueyard.io: where operations wait (Queue, Agent), whose
-// limits they count against (Organization, Project), and what they run (Operation, Component,
-// Workflow).
+// limits they count against (Organization, Project), what they run (Operation, Component,
+// Workflow), and what agents in other clusters are told (Assignment, Mirror).
 //
 // +kubebuilder:object:generate=true
 // +groupName=queueyard.io
@@ -18,7 +18,9 @@ var GroupVersion = schema.GroupVersion{Group: "queueyard.io", Version: "v1alpha1
 var schemeBuilder = runtime.NewSchemeBuilder(func(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&Agent{}, &AgentList{},
+		&Assignment{}, &AssignmentList{},
 		&Component{}, &ComponentList{},
+		&Mirror{}, &MirrorList{},
 		&Operation{}, &OperationList{},
 		&Organization{}, &OrganizationList{},
 		&Project{}, &ProjectList{},

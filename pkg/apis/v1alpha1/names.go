@@ -41,6 +41,9 @@ const (
 	TrialKeyAnnotation = "queueyard.io/trial-key"
 	// ApprovedByAnnotation on an operation names who approved it. Only the webhook sets it.
 	ApprovedByAnnotation = "queueyard.io/approved-by"
+	// AssignmentAnnotation on an operation in an agent's cluster names the Assignment at the hub that it was made for.
+	// Only the controller may set it.
+	AssignmentAnnotation = "queueyard.io/assignment"
 	// ManagedLabel on a Namespace, with the value "true", puts the namespace under admission.
 	ManagedLabel = "queueyard.io/managed"
 )
@@ -55,6 +58,12 @@ const (
 	// OperationFinalizer keeps what an operation runs as until its end is recorded, and an operation
 	// whose pods are in another namespace until they are gone.
 	OperationFinalizer = "queueyard.io/operation"
+	// AgentFinalizer on an Assignment says that it is the agent's: it may run in its cluster.
+	AgentFinalizer = "queueyard.io/agent"
+	// AgentNamespacePrefix begins the name of the namespace at the hub that belongs to an agent in another cluster.
+	AgentNamespacePrefix = "queueyard-agent-"
+	// AgentLease in that namespace is renewed by the agent.
+	AgentLease = "agent"
 	// WorkflowGate is the scheduling gate of pods whose workflow has no room for them yet.
 	WorkflowGate = "queueyard.io/workflow"
 	// AdmittedCondition on a pod says whether its queue has admitted it, and why not.
@@ -78,3 +87,6 @@ const (
 
 // Unlimited is the written form of "no limit"; an unset limit means the same.
 const Unlimited = -1
+
+// AgentNamespace is the namespace at the hub that belongs to an agent in another cluster.
+func AgentNamespace(agent string) string { return AgentNamespacePrefix + agent }
