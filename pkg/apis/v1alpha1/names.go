@@ -64,6 +64,8 @@ const (
 	AgentNamespacePrefix = "queueyard-agent-"
 	// AgentLease in that namespace is renewed by the agent.
 	AgentLease = "agent"
+	// FencedAnnotation on that Lease says that the hub holds it: the agent was evicted and does nothing until it is gone.
+	FencedAnnotation = "queueyard.io/fenced"
 	// WorkflowGate is the scheduling gate of pods whose workflow has no room for them yet.
 	WorkflowGate = "queueyard.io/workflow"
 	// AdmittedCondition on a pod says whether its queue has admitted it, and why not.
