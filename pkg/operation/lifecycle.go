@@ -166,9 +166,9 @@ func (d *decision) compile() bool {
 	c := d.Compile(d.status.Attempt+1, d.queuedTime().Time)
 	d.status.Attempt++
 	d.Run, d.Held = Observation{Stage: Absent}, false // what was seen is the former attempt's
-	d.status.ExitCode, d.status.RetryTime = nil, nil
+	d.status.ExitCode, d.status.RetryTime, d.status.FailureClass = nil, nil, ""
 	if c.Problem != nil {
-		d.fail(c.Problem.Reason, c.Problem.Message)
+		d.fail(*c.Problem)
 		return false
 	}
 	before := d.status.Component
@@ -433,13 +433,13 @@ func (d *decision) stopping() {
 		}
 		d.finish(v1alpha1.StatusStopped, reasonStopped, message)
 	default:
-		d.fail(why.Reason, why.Message)
+		d.fail(Cause{Deadline, why.Reason, why.Message})
 	}
 }
 
 // dispose decides what follows the end of an attempt that did not succeed.
 func (d *decision) dispose(cause Cause) {
-	d.status.ExitCode = d.Run.ExitCode
+	d.status.ExitCode, d.status.FailureClass = d.Run.ExitCode, cause.Class
 	var pause time.Duration
 	var message string
 	switch {
@@ -448,7 +448,7 @@ func (d *decision) dispose(cause Cause) {
 		d.status.Lost = 0
 		pause = d.Policy.backoff(d.status.Retries)
 		message = fmt.Sprintf("%s; retry %d of %d in %s", cause.Message, d.status.Retries, d.Policy.MaxRetries, pause)
-	case cause.Class == Infrastructure && d.status.Lost < maxLost:
+	case cause.Class == Infrastructure && d.status.Lost < d.Policy.MaxLost:
 		d.status.Lost++
 		pause = d.Policy.backoff(d.status.Lost)
 		message = fmt.Sprintf("%s; it runs again in %s, which uses up no retry", cause.Message, pause)
@@ -456,7 +456,7 @@ func (d *decision) dispose(cause Cause) {
 		if cause.Class == Application && d.Policy.MaxRetries > 0 {
 			cause.Message = fmt.Sprintf("%s; all %d retries are used", cause.Message, d.Policy.MaxRetries)
 		}
-		d.fail(cause.Reason, cause.Message)
+		d.fail(cause)
 		return
 	}
 	d.enter(v1alpha1.StatusRetrying, cause.Reason, message)
@@ -475,8 +475,9 @@ func (d *decision) succeed() {
 	d.finish(v1alpha1.StatusSucceeded, reasonSucceeded, "")
 }
 
-func (d *decision) fail(reason, message string) {
-	d.finish(v1alpha1.StatusFailed, reason, message)
+func (d *decision) fail(cause Cause) {
+	d.status.FailureClass = cause.Class
+	d.finish(v1alpha1.StatusFailed, cause.Reason, cause.Message)
 }
 
 // finish enters the final status. Our finalizer goes only after it is written.
@@ -534,7 +535,7 @@ func (d *decision) beginAgain() bool {
 	d.status.Restarts = spec.Restarts
 	d.status.Retries, d.status.Lost = 0, 0
 	d.status.QueuedTime, d.status.StartTime, d.status.FinishTime = nil, nil, nil
-	d.status.Outputs, d.status.ExitCode = nil, nil
+	d.status.Outputs, d.status.ExitCode, d.status.FailureClass = nil, nil, ""
 	if restart {
 		d.enter(v1alpha1.StatusResuming, reasonRestarted, fmt.Sprintf("restart %d", spec.Restarts))
 	} else {
@@ -561,7 +562,7 @@ func (d *decision) lookAfter(wait time.Duration) {
 // CannotStart is what becomes of an operation whose run the API server does not accept.
 func CannotStart(op *v1alpha1.Operation, cause Cause, now time.Time) v1alpha1.OperationStatus {
 	d := &decision{Situation: Situation{Operation: op, Run: Observation{Stage: Absent}, Now: now}, status: *op.Status.DeepCopy()}
-	d.fail(cause.Reason, cause.Message)
+	d.fail(cause)
 	timeline.SetConditions(&d.status.Conditions, d.status.Timeline, "operation", op.Generation, now)
 	return d.status
 }

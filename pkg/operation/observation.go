@@ -68,17 +68,14 @@ type Cause struct {
 }
 
 // Class says what is to be done about a cause.
-type Class string
+type Class = v1alpha1.FailureClass
 
+// The classes.
 const (
-	// Application: the program failed; it is tried again while retries are left.
-	Application Class = "Application"
-	// Configuration: what was asked for cannot be; trying again changes nothing.
-	Configuration Class = "Configuration"
-	// Infrastructure: the cluster took the run away; it is repeated, and the user's retries are not used for it.
-	Infrastructure Class = "Infrastructure"
-	// Deadline: its time is over.
-	Deadline Class = "Deadline"
+	Application    = v1alpha1.FailureApplication
+	Configuration  = v1alpha1.FailureConfiguration
+	Infrastructure = v1alpha1.FailureInfrastructure
+	Deadline       = v1alpha1.FailureDeadline
 )
 
 // statusesUpTo are the statuses that a stage passes through, in their order.

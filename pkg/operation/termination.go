@@ -13,13 +13,14 @@ const (
 	defaultInitialBackoff = 10 * time.Second
 	defaultMaxBackoff     = 5 * time.Minute
 	defaultStartTimeout   = 5 * time.Minute
-	// maxLost bounds how often in a row the cluster may take a run away.
-	maxLost = 100
+	defaultMaxLost        = 100
 )
 
 // Policy is a termination with its defaults.
 type Policy struct {
-	MaxRetries                 int32
+	MaxRetries int32
+	// MaxLost bounds how often in a row the cluster may take a run away.
+	MaxLost                    int32
 	InitialBackoff, MaxBackoff time.Duration
 	// Timeout, QueueTimeout and TTL are nil where there is none.
 	Timeout, QueueTimeout, TTL *time.Duration
@@ -28,7 +29,7 @@ type Policy struct {
 
 // PolicyOf joins terminations, field by field; those named first win.
 func PolicyOf(terminations ...*v1alpha1.Termination) Policy {
-	p := Policy{InitialBackoff: defaultInitialBackoff, MaxBackoff: defaultMaxBackoff, StartTimeout: defaultStartTimeout}
+	p := Policy{MaxLost: defaultMaxLost, InitialBackoff: defaultInitialBackoff, MaxBackoff: defaultMaxBackoff, StartTimeout: defaultStartTimeout}
 	for i := len(terminations) - 1; i >= 0; i-- {
 		t := terminations[i]
 		if t == nil {
@@ -46,6 +47,12 @@ func PolicyOf(terminations ...*v1alpha1.Termination) Policy {
 		setOptional(&p.QueueTimeout, t.QueueTimeout)
 		setOptional(&p.TTL, t.TTL)
 	}
+	return p
+}
+
+// Once is the policy of what somebody else repeats and deletes.
+func (p Policy) Once() Policy {
+	p.MaxRetries, p.MaxLost, p.TTL = 0, 0, nil
 	return p
 }
 

@@ -67,6 +67,12 @@ func TestWalks(t *testing.T) {
 					t.Fatalf("entry %d was %v and is %v", i, e, after.Timeline[i])
 				}
 			}
+			if failed := after.Phase == v1alpha1.StatusFailed || after.Phase == v1alpha1.StatusRetrying; failed && after.FailureClass == "" {
+				t.Fatalf("%s, and of no class", after.Phase)
+			}
+			if after.Phase == v1alpha1.StatusQueued && after.FailureClass != "" {
+				t.Fatalf("an attempt under way has failed: %s", after.FailureClass)
+			}
 			if after.Retries > s.Policy.MaxRetries {
 				t.Fatalf("%d retries of %d", after.Retries, s.Policy.MaxRetries)
 			}
@@ -95,6 +101,7 @@ func TestRetriesAndLosses(t *testing.T) {
 	assert.Equal(t, int32(0), d.Status.Retries, "what is lost uses up no retry")
 	assert.Equal(t, int32(1), d.Status.Lost)
 	assert.Equal(t, time.Minute, d.After)
+	assert.Equal(t, Infrastructure, d.Status.FailureClass)
 
 	d = fail(op, Cause{Application, "ExitCode", "exit code 1"})
 	assert.Equal(t, v1alpha1.StatusRetrying, d.Status.Phase)
@@ -107,6 +114,18 @@ func TestRetriesAndLosses(t *testing.T) {
 	d = fail(op, Cause{Application, "ExitCode", "exit code 1"})
 	require.Equal(t, v1alpha1.StatusFailed, d.Status.Phase)
 	assert.Contains(t, last(&d.Status).Message, "all 2 retries are used")
+
+	for _, class := range []Class{Application, Infrastructure} {
+		op.Status.Retries = 0
+		run := seen(Failed)
+		run.Cause = Cause{class, "Lost", "gone"}
+		s := situation(op, run)
+		s.Policy = s.Policy.Once()
+		d = Decide(s)
+		require.Equal(t, v1alpha1.StatusFailed, d.Status.Phase, "what is tried once")
+		assert.Equal(t, class, d.Status.FailureClass)
+		assert.Equal(t, "gone", last(&d.Status).Message)
+	}
 
 	p := PolicyOf(op.Spec.Termination)
 	assert.Equal(t, []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute},

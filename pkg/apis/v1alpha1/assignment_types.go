@@ -24,7 +24,7 @@ type AssignmentSpec struct {
 	// +optional
 	QueuedTime *metav1.MicroTime `json:"queuedTime,omitempty"`
 
-	// Withdrawn asks the agent to give it back if it has not begun; if it has, it goes on where it is.
+	// Withdrawn asks the agent to give it back if it has not begun; if it has, it goes on where it is. It is not taken back.
 	// +optional
 	Withdrawn bool `json:"withdrawn,omitempty"`
 }
@@ -38,11 +38,13 @@ type OperationReference struct {
 
 // AssignmentStatus is what became of it. Only the agent writes it.
 type AssignmentStatus struct {
-	// Operation is the status of the operation in the agent's cluster. Unset: there was none yet.
+	// Operation is the status of the operation in the agent's cluster. Unset: there was none yet. A final one stays as it
+	// is; of a failure, failureClass says whether it is to be repeated. Stopped for the reason Withdrawn: it has not begun.
 	// +optional
 	Operation *OperationStatus `json:"operation,omitempty"`
 
-	// Returned says that it runs nowhere, will never run there, and did not begin.
+	// Returned says that it runs nowhere, will never run there, and did not begin. The agent's finalizer stays until the
+	// hub has deleted the assignment.
 	// +optional
 	Returned bool `json:"returned,omitempty"`
 

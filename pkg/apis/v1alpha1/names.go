@@ -44,6 +44,19 @@ const (
 	// AssignmentAnnotation on an operation in an agent's cluster names the Assignment at the hub that it was made for.
 	// Only the controller may set it.
 	AssignmentAnnotation = "queueyard.io/assignment"
+	// AssignmentUIDAnnotation holds the UID of that Assignment.
+	AssignmentUIDAnnotation = "queueyard.io/assignment-uid"
+	// WithdrawnAnnotation on such an operation says that the hub wants it back: it ends if it has not begun.
+	WithdrawnAnnotation = "queueyard.io/withdrawn"
+	// OriginNamespaceLabel and OriginNameLabel on it name the operation of the hub, so that people find it.
+	OriginNamespaceLabel = "queueyard.io/origin-namespace"
+	OriginNameLabel      = "queueyard.io/origin-name"
+	// ClusterAnnotation on an Assignment holds which cluster has claimed it: the UID of its namespace kube-system. The agent
+	// writes it together with its finalizer.
+	ClusterAnnotation = "queueyard.io/cluster"
+	// MirroredLabel on an agent, queue, project or organization in an agent's cluster says that the agent of that name
+	// keeps it as the hub has it.
+	MirroredLabel = "queueyard.io/mirrored"
 	// ManagedLabel on a Namespace, with the value "true", puts the namespace under admission.
 	ManagedLabel = "queueyard.io/managed"
 )

@@ -151,6 +151,10 @@ type OperationStatus struct {
 	// +optional
 	ExitCode *int32 `json:"exitCode,omitempty"`
 
+	// FailureClass says what ended the last attempt, if that did not succeed. Unset while an attempt is under way.
+	// +optional
+	FailureClass FailureClass `json:"failureClass,omitempty"`
+
 	// Outputs are what its main container wrote as a JSON object to its termination message.
 	// +optional
 	Outputs Values `json:"outputs,omitempty"`

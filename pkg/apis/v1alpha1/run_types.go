@@ -197,6 +197,21 @@ func (s Status) Final() bool {
 	return false
 }
 
+// FailureClass says what kind of thing ended an attempt, and so what follows.
+// +kubebuilder:validation:Enum=Application;Configuration;Infrastructure;Deadline
+type FailureClass string
+
+const (
+	// FailureApplication: the program failed; it is tried again while retries are left.
+	FailureApplication FailureClass = "Application"
+	// FailureConfiguration: what was asked for cannot be; trying again changes nothing.
+	FailureConfiguration FailureClass = "Configuration"
+	// FailureInfrastructure: the cluster took the run away; it is repeated, and the user's retries are not used for it.
+	FailureInfrastructure FailureClass = "Infrastructure"
+	// FailureDeadline: its time is over.
+	FailureDeadline FailureClass = "Deadline"
+)
+
 // TimelineEntry is one status that an operation had.
 type TimelineEntry struct {
 	// Status is what it became.
