@@ -21,6 +21,10 @@ const (
 	WorkflowLimit Rule = "workflow-limit"
 	// Rebound: a bound pod changed its node.
 	Rebound Rule = "rebound"
+	// Twice: an operation ran in two clusters at a time.
+	Twice Rule = "twice"
+	// Result: an operation had a result, and then another one or none.
+	Result Rule = "result"
 )
 
 // Violation is one broken promise.

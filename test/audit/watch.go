@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,10 +25,10 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
-// Watcher feeds an auditor from a live cluster.
+// Watcher feeds a judge from live clusters.
 type Watcher struct {
 	mu         sync.Mutex
-	auditor    *Auditor
+	fleet      *Fleet
 	violations []Violation
 	report     func(Violation)
 	stop       context.CancelFunc
@@ -37,6 +38,39 @@ type Watcher struct {
 // Watch begins to audit a cluster and returns when it has seen what is there. Every violation is
 // reported, if report is not nil, when it is found; Stop returns them all.
 func Watch(ctx context.Context, cluster *rest.Config, config Config, report func(Violation)) (*Watcher, error) {
+	return WatchFleet(ctx, map[string]*rest.Config{Hub: cluster}, config, report)
+}
+
+// WatchFleet is Watch of several clusters, one of which is named Hub.
+func WatchFleet(ctx context.Context, clusters map[string]*rest.Config, config Config, report func(Violation)) (*Watcher, error) {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	names := slices.Sorted(maps.Keys(clusters))
+	w := &Watcher{fleet: NewFleet(config, names...), report: report, stop: stop}
+	for _, name := range names {
+		if err := w.watch(ctx, running, name, clusters[name]); err != nil {
+			w.Stop()
+			return nil, err
+		}
+	}
+	w.done.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-running.Done():
+				return
+			case <-tick.C:
+				for _, name := range names {
+					w.observe(name, Event{})
+				}
+			}
+		}
+	})
+	return w, nil
+}
+
+// watch begins to follow a cluster.
+func (w *Watcher) watch(ctx, running context.Context, name string, cluster *rest.Config) error {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
@@ -45,10 +79,8 @@ func Watch(ctx context.Context, cluster *rest.Config, config Config, report func
 	cluster.QPS = -1
 	c, err := client.NewWithWatch(cluster, client.Options{Scheme: scheme})
 	if err != nil {
-		return nil, fmt.Errorf("audit: connect to the cluster: %w", err)
+		return fmt.Errorf("audit: connect to cluster %s: %w", name, err)
 	}
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	w := &Watcher{auditor: New(config), report: report, stop: stop}
 	// Pods come last: what they are judged by must be known before.
 	kinds := [][]client.ObjectList{
 		{&corev1.NamespaceList{}, &v1alpha1.AgentList{}, &v1alpha1.OrganizationList{}, &v1alpha1.ProjectList{}, &v1alpha1.QueueList{}},
@@ -63,37 +95,23 @@ func Watch(ctx context.Context, cluster *rest.Config, config Config, report func
 		case err == nil:
 			kinds[0] = append(kinds[0], list)
 		case !apimeta.IsNoMatchError(err):
-			stop()
-			return nil, fmt.Errorf("audit: ask for %s: %w", kind.Kind, err)
+			return fmt.Errorf("audit: ask cluster %s for %s: %w", name, kind.Kind, err)
 		}
 	}
 	for _, together := range kinds {
 		var feeds []*feed
 		for _, list := range together {
-			feeds = append(feeds, w.follow(running, c, list))
+			feeds = append(feeds, w.follow(running, name, c, list))
 		}
 		for _, f := range feeds {
 			select {
 			case <-f.synced:
 			case <-ctx.Done():
-				w.Stop()
-				return nil, fmt.Errorf("audit: list %T: %w", f.list, ctx.Err())
+				return fmt.Errorf("audit: list %T of cluster %s: %w", f.list, name, ctx.Err())
 			}
 		}
 	}
-	w.done.Go(func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-running.Done():
-				return
-			case <-tick.C:
-				w.observe(Event{})
-			}
-		}
-	})
-	return w, nil
+	return nil
 }
 
 // Stop ends the audit and returns every violation found.
@@ -102,7 +120,7 @@ func (w *Watcher) Stop() []Violation {
 	w.done.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.keep(w.auditor.Finish(time.Now()))
+	w.keep(w.fleet.Finish(time.Now()))
 	return w.violations
 }
 
@@ -113,25 +131,25 @@ func (w *Watcher) Violations() []Violation {
 	return slices.Clone(w.violations)
 }
 
-// Summary is what was seen of each queue so far.
+// Summary is what was seen of each queue so far, at the hub if there are several clusters.
 func (w *Watcher) Summary() []QueueSummary {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.auditor.Summary()
+	return w.fleet.clusters[Hub].Summary()
 }
 
 // WorkflowSummary is what was seen of each workflow so far.
 func (w *Watcher) WorkflowSummary() []WorkflowSummary {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.auditor.WorkflowSummary()
+	return w.fleet.clusters[Hub].WorkflowSummary()
 }
 
-func (w *Watcher) observe(e Event) {
+func (w *Watcher) observe(cluster string, e Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e.Time = time.Now()
-	w.keep(w.auditor.Observe(e))
+	w.keep(w.fleet.Observe(cluster, e))
 }
 
 func (w *Watcher) keep(found []Violation) {
@@ -145,8 +163,8 @@ func (w *Watcher) keep(found []Violation) {
 
 // follow lists and watches one kind. A reflector hands on every event of its watch in the order of
 // the resource versions, so no transition is lost between two events.
-func (w *Watcher) follow(ctx context.Context, c client.WithWatch, list client.ObjectList) *feed {
-	f := &feed{watcher: w, list: list, synced: make(chan struct{}), known: map[types.UID]runtime.Object{}}
+func (w *Watcher) follow(ctx context.Context, cluster string, c client.WithWatch, list client.ObjectList) *feed {
+	f := &feed{watcher: w, cluster: cluster, list: list, synced: make(chan struct{}), known: map[types.UID]runtime.Object{}}
 	options := func(raw metav1.ListOptions) *client.ListOptions {
 		if _, pods := list.(*corev1.PodList); pods {
 			raw.FieldSelector = "spec.schedulerName=" + v1alpha1.SchedulerName
@@ -170,6 +188,7 @@ func (w *Watcher) follow(ctx context.Context, c client.WithWatch, list client.Ob
 // feed is the store of a reflector that passes on what it is told.
 type feed struct {
 	watcher *Watcher
+	cluster string
 	list    client.ObjectList
 	listed  bool
 	synced  chan struct{} // closed after the first list
@@ -181,14 +200,14 @@ func (f *feed) Add(o any) error { return f.Update(o) }
 func (f *feed) Update(o any) error {
 	object := o.(runtime.Object)
 	f.known[uidOf(object)] = object
-	f.watcher.observe(Event{Object: object})
+	f.watcher.observe(f.cluster, Event{Object: object})
 	return nil
 }
 
 func (f *feed) Delete(o any) error {
 	object := o.(runtime.Object)
 	delete(f.known, uidOf(object))
-	f.watcher.observe(Event{Object: object, Deleted: true})
+	f.watcher.observe(f.cluster, Event{Object: object, Deleted: true})
 	return nil
 }
 
@@ -203,7 +222,7 @@ func (f *feed) Replace(listed []any, _ string) error {
 	}
 	for uid, o := range f.known {
 		if _, still := now[uid]; !still {
-			f.watcher.observe(Event{Object: o, Deleted: true})
+			f.watcher.observe(f.cluster, Event{Object: o, Deleted: true})
 		}
 	}
 	f.known = now
@@ -212,7 +231,7 @@ func (f *feed) Replace(listed []any, _ string) error {
 	for _, ends := range []bool{true, false} {
 		for _, o := range now {
 			if p, isPod := o.(*corev1.Pod); (isPod && phaseOf(p) == podEnded) == ends {
-				f.watcher.observe(Event{Object: o, Found: first})
+				f.watcher.observe(f.cluster, Event{Object: o, Found: first})
 			}
 		}
 	}
