@@ -6,7 +6,7 @@ import (
 )
 
 // MirrorSpec is an object of the hub as the cluster of an agent is to have it: exactly one of the four, of the name
-// that Name says. Limits in it are the agent's share of them. Only the hub writes it.
+// that Name says. Limits of tenants in it are the agent's share of them. Only the hub writes it.
 // +kubebuilder:validation:XValidation:rule="[has(self.agent), has(self.queue), has(self.project), has(self.organization)].exists_one(x, x)",message="a mirror is of one agent, queue, project or organization"
 type MirrorSpec struct {
 	// Name of the object, at the hub and in the agent's cluster.
@@ -21,6 +21,13 @@ type MirrorSpec struct {
 	Project *ProjectSpec `json:"project,omitempty"`
 	// +optional
 	Organization *OrganizationSpec `json:"organization,omitempty"`
+
+	// Whole is what the limits of a project or an organization here are the agent's share of. Unset: they are whole.
+	// +optional
+	Whole *Share `json:"whole,omitempty"`
+	// Revision of that share.
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
 }
 
 // MirrorStatus is what the agent made of it. Only the agent writes it.
@@ -34,9 +41,9 @@ type MirrorStatus struct {
 	// +optional
 	Held *Share `json:"held,omitempty"`
 
-	// Demand is how many operations want a seat of this share, those that have one included.
+	// Demand is what its operations use there and wait for.
 	// +optional
-	Demand int32 `json:"demand,omitempty"`
+	Demand *Share `json:"demand,omitempty"`
 
 	// Queue is the status of the queue in the agent's cluster.
 	// +optional
@@ -50,16 +57,6 @@ type MirrorStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	Message string `json:"message,omitempty"`
-}
-
-// Share is a part of a limit.
-type Share struct {
-	// Concurrency is a number of operations. Unset or -1 is unlimited.
-	// +optional
-	Concurrency *int32 `json:"concurrency,omitempty"`
-	// Quota is of the requests of admitted operations.
-	// +optional
-	Quota *Quota `json:"quota,omitempty"`
 }
 
 // AgentReport is what an agent says of its cluster.
@@ -94,7 +91,7 @@ type AgentReport struct {
 // +kubebuilder:resource:categories=queueyard
 // +kubebuilder:printcolumn:name="Of",type=string,JSONPath=`.spec.name`
 // +kubebuilder:printcolumn:name="Held",type=integer,JSONPath=`.status.held.concurrency`
-// +kubebuilder:printcolumn:name="Demand",type=integer,JSONPath=`.status.demand`
+// +kubebuilder:printcolumn:name="Demand",type=integer,JSONPath=`.status.demand.concurrency`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Mirror struct {
 	metav1.TypeMeta   `json:",inline"`

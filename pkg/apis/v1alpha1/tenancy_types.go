@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // OrganizationSpec is what an organization's projects share.
 type OrganizationSpec struct {
@@ -20,15 +23,47 @@ type OrganizationSpec struct {
 	Quota *Quota `json:"quota,omitempty"`
 }
 
-// TenantStatus is what was last seen of an organization or a project.
+// TenantStatus is what was last seen of an organization or a project. What is counted is counted in this cluster, and
+// written at most once a second.
 type TenantStatus struct {
 	// ObservedGeneration is the generation of the spec that the conditions speak of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// Admitted is how many operations hold a seat.
+	// +optional
+	Admitted int32 `json:"admitted,omitempty"`
+
+	// Usage is what the admitted operations ask for together.
+	// +optional
+	Usage corev1.ResourceList `json:"usage,omitempty"`
+
+	// CostRate is what the admitted operations cost per hour.
+	// +optional
+	CostRate string `json:"costRate,omitempty"`
+
+	// Demand is what operations hold and wait for: of those that wait, each pod counts as one.
+	// +optional
+	Demand *Share `json:"demand,omitempty"`
+
+	// Enforced is the limits that the scheduler went by when it counted.
+	// +optional
+	Enforced *EnforcedLimits `json:"enforced,omitempty"`
+
 	// Budget is how much of quota.budget is used.
 	// +optional
 	Budget *BudgetStatus `json:"budget,omitempty"`
+
+	// Local is the share of the limits for the queues that this cluster itself serves. Unset: they are whole here,
+	// because no agent is in another cluster.
+	// +optional
+	Local *Share `json:"local,omitempty"`
+
+	// Shares are those of the agents in other clusters. All shares together are within the limits.
+	// +optional
+	// +listType=map
+	// +listMapKey=agent
+	Shares []AgentShare `json:"shares,omitempty"`
 
 	// Conditions: Ready (False names the reference that leads nowhere).
 	// +optional
@@ -44,6 +79,7 @@ type TenantStatus struct {
 // +kubebuilder:resource:scope=Cluster,shortName=org;orgs,categories=queueyard
 // +kubebuilder:printcolumn:name="Default Queue",type=string,JSONPath=`.spec.defaultQueue`
 // +kubebuilder:printcolumn:name="Concurrency",type=integer,JSONPath=`.spec.concurrency`
+// +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.admitted`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="an organization's name is a DNS label: at most 63 characters, no dots"
@@ -125,6 +161,7 @@ type ProjectSpec struct {
 // +kubebuilder:printcolumn:name="Organization",type=string,JSONPath=`.spec.organization`
 // +kubebuilder:printcolumn:name="Default Queue",type=string,JSONPath=`.spec.defaultQueue`
 // +kubebuilder:printcolumn:name="Concurrency",type=integer,JSONPath=`.spec.concurrency`
+// +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=`.status.admitted`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="a project's name is a DNS label: at most 63 characters, no dots, so that it can be a label's value"
