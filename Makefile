@@ -15,12 +15,13 @@ LDFLAGS := -s -w -X github.com/queueyard/queueyard/pkg/version.version=$(VERSION
 	-X $(p).gitVersion=$(K8S_VERSION) -X $(p).gitMajor=1 -X $(p).gitMinor=$(K8S_MINOR) -X $(p).gitTreeState=clean)
 
 # The cluster's own programs change only with go.mod and their sources; ours are few and small.
-PROGRAMS := sandbox-control-plane sandbox queueyard-scheduler queueyard-controller qysim
+PROGRAMS := sandbox-control-plane sandbox queueyard-scheduler queueyard-controller qysim qy
 ABOUT_sandbox-control-plane := etcd, API server and controllers of Kubernetes $(K8S_VERSION)
 ABOUT_sandbox := the local cluster: supervisor, simulated nodes, process node
 ABOUT_queueyard-scheduler := kube-scheduler with queues
 ABOUT_queueyard-controller := webhook and controllers
 ABOUT_qysim := the simulator: how long a load would wait in queues
+ABOUT_qy := the command line
 ABOUT_kubectl := kubectl $(K8S_VERSION)
 
 # build NAME PACKAGE FLAGS OUTPUT says what it builds and how long that took.
@@ -35,7 +36,7 @@ help: ## Show this list.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: build-note $(PROGRAMS:%=bin/%) ## Build the programs into bin/ (minutes the first time, then seconds).
+build: build-note $(PROGRAMS:%=bin/%) bin/kubectl-queueyard ## Build the programs into bin/ (minutes the first time, then seconds).
 
 .PHONY: build-note
 build-note:
@@ -47,6 +48,10 @@ FORCE:
 
 bin/%: FORCE
 	$(call build,$*,./cmd/$*,,bin/$*)
+
+# kubectl finds qy by this name: kubectl queueyard.
+bin/kubectl-queueyard: bin/qy
+	@ln -sf qy $@
 
 bin/kubectl: FORCE
 	$(call build,kubectl,k8s.io/kubernetes/cmd/kubectl,,bin/kubectl)
