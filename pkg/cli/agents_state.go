@@ -51,13 +51,13 @@ func (s *Shell) setAgentState(ctx context.Context, name string, state v1alpha1.A
 	if state == v1alpha1.AgentDraining && a.Spec.State == v1alpha1.AgentEvicted {
 		return fmt.Errorf("agent %q is evicted and gets nothing anyway: qy agents open %s ends that", name, name)
 	}
+	asBefore := ""
 	if a.Spec.State == state {
-		fmt.Fprintf(s.Out, "agent %s already %s\n", name, means)
-		return nil
+		asBefore = " (as before)"
 	}
 	if err := edit(ctx, c, a, func() { a.Spec.State = state }); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "agent %s %s\n", name, means)
+	fmt.Fprintf(s.Out, "agent %s %s%s\n", name, means, asBefore)
 	return nil
 }

@@ -84,8 +84,8 @@ func NewCommand(s *Shell) *cobra.Command {
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
-	addCommands(root, groupLimits, newAgents(s))
-	addCommands(root, groupOther, newOptions())
+	addCommands(root, groupLimits, newQueues(s), newProjects(s), newOrganizations(s), newAgents(s))
+	addCommands(root, groupOther, newVersion(s), newOptions())
 	return root
 }
 

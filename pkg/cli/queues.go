@@ -1,13 +1,163 @@
 package cli
 
 import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	visibility "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
+
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
+func newQueues(s *Shell) *cobra.Command {
+	cmd := newQueuesList(s)
+	cmd.Use, cmd.Aliases, cmd.Short = "queues", []string{"queue"}, "The lines: list, describe, create, edit-limits, pause, drain, open, delete"
+	cmd.Args = knownCommand
+	cmd.AddCommand(newQueuesList(s), newQueuesDescribe(s), newQueuesCreate(s), newQueuesEditLimits(s), newQueuesDelete(s),
+		newQueuesState(s, v1alpha1.QueuePaused, "pause", "Admit nothing more; what comes is kept, what runs goes on", "is paused: it accepts operations and admits none; what runs goes on"),
+		newQueuesState(s, v1alpha1.QueueDraining, "drain", "Accept nothing more; what waits is still admitted", "drains: it accepts no new operations and still admits what waits"),
+		newQueuesState(s, v1alpha1.QueueOpen, "open", "Accept and admit operations", "is open: it accepts and admits operations"))
+	return cmd
+}
+
+func newQueuesList(s *Shell) *cobra.Command {
+	out := s.newOutput()
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the queues",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := s.cluster()
+			if err != nil {
+				return err
+			}
+			list := &v1alpha1.QueueList{}
+			if err := c.List(cmd.Context(), list); err != nil {
+				return err
+			}
+			byName(list.Items)
+			wide, own := out.own()
+			if !own {
+				return out.object(list)
+			}
+			return out.table(s.queuesTable(list.Items), wide)
+		},
+	}
+	out.addTo(cmd)
+	return cmd
+}
+
+func (s *Shell) queuesTable(queues []v1alpha1.Queue) *table {
+	t := &table{columns: append(columns("NAME", "PRIORITY", "RUNNING", "PENDING", "OLDEST", "STATE", "READY", "AGENT", "AGE"),
+		wide("WAITING", "GUARANTEED", "STRATEGY", "PREEMPTION", "QUOTA", "COST/H")...)}
+	for i := range queues {
+		q := &queues[i]
+		oldest, waiting, quota := "", "", ""
+		if q.Status.OldestPending != nil {
+			oldest = s.since(q.Status.OldestPending.Time)
+		}
+		if q.Status.Operations != nil {
+			waiting = fmt.Sprint(q.Status.Operations.Waiting)
+		}
+		if q.Spec.Quota != nil {
+			quota = resources(q.Spec.Quota.Resources)
+		}
+		t.add(q.Name, level(q.Spec.Priority), of(q.Status.Admitted, q.Spec.Concurrency), fmt.Sprint(q.Status.Pending), oldest, queueState(q),
+			condition(q.Status.Conditions, v1alpha1.ReadyCondition), q.Spec.Agent, s.since(q.CreationTimestamp.Time),
+			waiting, fmt.Sprint(q.Spec.Guaranteed), string(q.Spec.Strategy), string(q.Spec.Preemption), quota, q.Status.CostRate)
+	}
+	return t
+}
+
 func queueState(q *v1alpha1.Queue) cell {
-	switch q.Spec.State {
-	case "", v1alpha1.QueueOpen:
+	switch {
+	case q.DeletionTimestamp != nil:
+		return cell{"Deleting", yellow}
+	case q.Spec.State == "", q.Spec.State == v1alpha1.QueueOpen:
 		return cell{string(v1alpha1.QueueOpen), plain}
 	}
 	return cell{string(q.Spec.State), yellow}
+}
+
+func newQueuesDescribe(s *Shell) *cobra.Command {
+	out := s.newOutput()
+	cmd := &cobra.Command{
+		Use:               "describe NAME",
+		Short:             "Show a queue: its limits, what it holds, and the head of its line",
+		Args:              exactly("NAME"),
+		ValidArgsFunction: s.completeNames(true, queueKind),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := s.cluster()
+			if err != nil {
+				return err
+			}
+			q := &v1alpha1.Queue{}
+			if err := c.find(cmd.Context(), queueKind, args[0], q); err != nil {
+				return err
+			}
+			if _, own := out.own(); !own {
+				return out.object(q)
+			}
+			return s.describeQueue(cmd.Context(), c, q)
+		},
+	}
+	out.addFormat(cmd)
+	return cmd
+}
+
+func (s *Shell) describeQueue(ctx context.Context, c *cluster, q *v1alpha1.Queue) error {
+	var f facts
+	state := queueState(q)
+	f.add("Queue", q.Name)
+	f.add("Agent", q.Spec.Agent)
+	f.add("State", s.paint(state.colour, state.text))
+	f.add("Ready", s.conditionText(q.Status.Conditions, v1alpha1.ReadyCondition))
+	f.add("Priority", level(q.Spec.Priority))
+	f.add("Concurrency", limit(q.Spec.Concurrency))
+	if q.Spec.Guaranteed > 0 {
+		f.add("Guaranteed", count(int(q.Spec.Guaranteed), "seat", "seats"))
+	}
+	f.add("Strategy", string(q.Spec.Strategy))
+	f.add("Preemption", string(q.Spec.Preemption))
+	f.add("Operations", fmt.Sprintf("%d admitted, of which %d on nodes; %d pending", q.Status.Admitted, q.Status.Running, q.Status.Pending))
+	if q.Status.Operations != nil {
+		f.add("Waiting", fmt.Sprintf("%d of kind Operation, with or without a pod", q.Status.Operations.Waiting))
+	}
+	f.write(s)
+	if err := s.usage(q.Status.Usage, q.Status.CostRate, q.Spec.Quota, q.Status.Budget); err != nil {
+		return err
+	}
+	return s.line(ctx, c, q.Name)
+}
+
+// headOfLine is how many operations of a line are shown.
+const headOfLine = "10"
+
+// line shows who is next in a queue.
+func (s *Shell) line(ctx context.Context, c *cluster, queue string) error {
+	page, err := ask[visibility.PendingOperationList](ctx, c, "/queues/"+queue+"/pendingoperations", "limit", headOfLine)
+	switch {
+	case unanswered(err):
+		fmt.Fprintln(s.Out, "\nWho is next can't be told: no scheduler of Queueyard leads.")
+		return nil
+	case err != nil:
+		fmt.Fprintf(s.Out, "\nWho is next can't be told: %s\n", s.explain(err))
+		return nil
+	case len(page.Items) == 0:
+		fmt.Fprintln(s.Out, "\nNothing waits in its line.")
+		return nil
+	}
+	fmt.Fprintf(s.Out, "\nNext of %s in its line:\n", count(int(page.Waiting), "pod", "pods"))
+	t := &table{columns: columns("POSITION", "NAMESPACE", "KIND", "NAME", "PODS", "PRIORITY", "AGE", "WHY")}
+	for i := range page.Items {
+		o := &page.Items[i]
+		position := fmt.Sprint(o.Position)
+		if o.Position == 0 {
+			position = "never"
+		}
+		t.add(position, o.Namespace, o.Kind, o.Name, fmt.Sprint(o.Pods), fmt.Sprint(o.Priority), s.since(o.CreationTimestamp.Time), o.Message)
+	}
+	return t.indented(s, s.Out)
 }

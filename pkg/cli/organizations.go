@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+)
+
+func newOrganizations(s *Shell) *cobra.Command {
+	cmd := newOrganizationsList(s)
+	cmd.Use, cmd.Aliases, cmd.Short = "orgs", []string{"org", "organizations", "organization"}, "What projects share: list, describe, set"
+	cmd.Args = knownCommand
+	cmd.AddCommand(newOrganizationsList(s), newOrganizationsDescribe(s), newOrganizationsSet(s))
+	return cmd
+}
+
+func newOrganizationsList(s *Shell) *cobra.Command {
+	out := s.newOutput()
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the organizations",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := s.cluster()
+			if err != nil {
+				return err
+			}
+			list := &v1alpha1.OrganizationList{}
+			if err := c.List(cmd.Context(), list); err != nil {
+				return err
+			}
+			byName(list.Items)
+			wide, own := out.own()
+			if !own {
+				return out.object(list)
+			}
+			t := &table{columns: columns("NAME", "DEFAULT QUEUE", "CONCURRENCY", "READY", "AGE")}
+			for i := range list.Items {
+				o := &list.Items[i]
+				t.add(o.Name, o.Spec.DefaultQueue, limit(o.Spec.Concurrency), condition(o.Status.Conditions, v1alpha1.ReadyCondition), s.since(o.CreationTimestamp.Time))
+			}
+			return out.table(t, wide)
+		},
+	}
+	out.addTo(cmd)
+	return cmd
+}
+
+func newOrganizationsDescribe(s *Shell) *cobra.Command {
+	out := s.newOutput()
+	cmd := &cobra.Command{
+		Use:               "describe NAME",
+		Short:             "Show an organization: its projects, its limits, what is missing",
+		Args:              exactly("NAME"),
+		ValidArgsFunction: s.completeNames(true, organizationKind),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := s.cluster()
+			if err != nil {
+				return err
+			}
+			o := &v1alpha1.Organization{}
+			if err := c.find(cmd.Context(), organizationKind, args[0], o); err != nil {
+				return err
+			}
+			if _, own := out.own(); !own {
+				return out.object(o)
+			}
+			projects := &v1alpha1.ProjectList{}
+			if err := c.List(cmd.Context(), projects); err != nil {
+				return err
+			}
+			var f facts
+			f.add("Organization", o.Name)
+			f.add("Ready", s.conditionText(o.Status.Conditions, v1alpha1.ReadyCondition))
+			f.add("Default queue", orDash(o.Spec.DefaultQueue))
+			f.add("Concurrency", limit(o.Spec.Concurrency))
+			f.add("Projects", orDash(projectsOf(o.Name, projects.Items)))
+			f.write(s)
+			return s.usage(nil, "", o.Spec.Quota, o.Status.Budget)
+		},
+	}
+	out.addFormat(cmd)
+	return cmd
+}
+
+func projectsOf(organization string, projects []v1alpha1.Project) string {
+	byName(projects)
+	text := ""
+	for i := range projects {
+		if projects[i].Spec.Organization != organization {
+			continue
+		}
+		if text != "" {
+			text += ", "
+		}
+		text += projects[i].Name
+	}
+	return text
+}
+
+func newOrganizationsSet(s *Shell) *cobra.Command {
+	var (
+		limits limitFlags
+		queue  string
+	)
+	names := append([]string{"default-queue"}, limitNames...)
+	cmd := &cobra.Command{
+		Use:               "set NAME",
+		Short:             "Change the default queue and the limits of an organization",
+		Example:           `  qy orgs set acme --default-queue shared --concurrency 100`,
+		Args:              exactly("NAME"),
+		ValidArgsFunction: s.completeNames(true, organizationKind),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !given(cmd, names...) {
+				return nothingGiven(cmd, names)
+			}
+			c, err := s.cluster()
+			if err != nil {
+				return err
+			}
+			o := &v1alpha1.Organization{}
+			if err := c.find(cmd.Context(), organizationKind, args[0], o); err != nil {
+				return err
+			}
+			before, spec := organizationFacts(&o.Spec), o.Spec.DeepCopy()
+			if cmd.Flags().Changed("default-queue") {
+				spec.DefaultQueue = queue
+				s.warnQueue(cmd.Context(), c, queue)
+			}
+			if err := limits.set(&spec.Concurrency, &spec.Quota); err != nil {
+				return err
+			}
+			if err := edit(cmd.Context(), c, o, func() { o.Spec = *spec }); err != nil {
+				return err
+			}
+			s.changed("organization", o.Name, difference(before, organizationFacts(&o.Spec)))
+			return nil
+		},
+	}
+	limits.addTo(cmd)
+	cmd.Flags().StringVar(&queue, "default-queue", "", "queue of operations that name none and whose project sets none; '' is the cluster's")
+	s.completeQueues(cmd, "default-queue")
+	return cmd
+}
+
+func organizationFacts(spec *v1alpha1.OrganizationSpec) facts {
+	var f facts
+	f.add("default queue", spec.DefaultQueue)
+	return append(f, limitsOf(spec.Concurrency, spec.Quota)...)
+}
