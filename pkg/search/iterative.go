@@ -2,10 +2,10 @@ package search
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -15,34 +15,14 @@ type Iterative struct {
 	// MaxIterations is how often the operation is asked at most.
 	MaxIterations int64 `json:"maxIterations"`
 
-	// Params by name, which the operation is told. What it suggests need not be of them.
+	// Params by name, which the operation is told. If there are any, each trial has a value of each, and no others.
 	Params map[string]Param `json:"params,omitempty"`
 
-	// Metric that the operation is told, if it wants to know.
+	// Metric that the operation is told. Without one it is told no values.
 	Metric *Metric `json:"metric,omitempty"`
 
 	// Seed that the operation is told. Default: the caller's, another for each workflow.
 	Seed *int64 `json:"seed,omitempty"`
-}
-
-// Request is what the operation is told, as JSON.
-type Request struct {
-	// Iteration from 0.
-	Iteration     int64            `json:"iteration"`
-	MaxIterations int64            `json:"maxIterations"`
-	Seed          int64            `json:"seed"`
-	Params        map[string]Param `json:"params,omitempty"`
-	Metric        *Metric          `json:"metric,omitempty"`
-	// Observations are all trials so far, by index.
-	Observations []Reported `json:"observations"`
-}
-
-// Reported is a trial that ended.
-type Reported struct {
-	Trial
-	State State `json:"state"`
-	// Value of the metric, if it has one.
-	Value *float64 `json:"value,omitempty"`
 }
 
 // Answer is what the operation returns.
@@ -75,15 +55,30 @@ func (a Answer) trials() ([]map[string]json.RawMessage, error) {
 		if err := json.Unmarshal(raw, &out[i]); err != nil || out[i] == nil {
 			errs.add(`suggestions[%d] is %s: return an object such as {"lr": 0.1}`, i, clip(string(raw)))
 		}
+		if errs.many() {
+			break
+		}
 	}
 	return out, errs.err()
 }
 
-// Iterations is an iterative search with the answers that it got so far.
+// many says that there are as many problems as are worth reading at once.
+func (p *problems) many() bool {
+	const most = 5
+	if len(p.errs) >= most {
+		p.add("there may be more that is wrong: correct this first")
+		return true
+	}
+	return false
+}
+
+// Iterations is an iterative search with the answers that it got so far. It does not change.
 type Iterations struct {
 	fixed
 	spec    Iterative
 	seed    int64
+	space   cube
+	params  []map[string]json.RawMessage // of the trials, by index
 	answers int64
 	over    bool // an answer had no suggestions
 }
@@ -92,8 +87,9 @@ type Iterations struct {
 // in that order, too.
 func NewIterations(i *Iterative, seed int64, answers []Answer) (*Iterations, error) {
 	errs := problems{prefix: "iterative."}
+	s := &Iterations{spec: *i, seed: seed}
 	if i.Params != nil {
-		newParams(i.Params, &errs)
+		s.space = newCube(newParams(i.Params, &errs))
 	}
 	if i.Metric != nil {
 		i.Metric.check(&errs)
@@ -101,70 +97,105 @@ func NewIterations(i *Iterative, seed int64, answers []Answer) (*Iterations, err
 	if i.MaxIterations < 1 || i.MaxIterations > MaxTrials {
 		errs.add("maxIterations is %d: write how often the operation is asked at most, 1 to %d", i.MaxIterations, MaxTrials)
 	}
+	if size := jsonSize(i.Params); size > MaxRequest/2 {
+		errs.add("params take up %d bytes, and the operation is told them: write at most %d", size, MaxRequest/2)
+	}
 	if err := errs.err(); err != nil {
 		return nil, err
 	}
 	if i.Seed != nil {
-		seed = *i.Seed
+		s.seed = *i.Seed
 	}
-	s := &Iterations{spec: *i, seed: seed}
-	var params []map[string]json.RawMessage
-	for _, a := range answers[:min(int64(len(answers)), i.MaxIterations)] {
-		next, err := a.trials()
+	s.number()
+	for _, a := range answers {
+		if !s.More() {
+			break
+		}
+		next, err := s.Next(a)
 		if err != nil {
 			return nil, err
 		}
-		if len(params)+len(next) > MaxTrials {
-			return nil, fmt.Errorf("what the operation suggests: there are %d trials with it: a search has %d at most", len(params)+len(next), MaxTrials)
-		}
-		params = append(params, next...)
-		s.answers++
-		if s.over = len(next) == 0; s.over {
+		s = next
+	}
+	return s, nil
+}
+
+// Next is the search with one answer more.
+func (s *Iterations) Next(a Answer) (*Iterations, error) {
+	trials, err := a.trials()
+	if err != nil {
+		return nil, err
+	}
+	errs := problems{prefix: "what the operation suggests: "}
+	for i, t := range trials {
+		if s.check(i, t, &errs); errs.many() {
 			break
 		}
 	}
+	if n := len(s.params) + len(trials); n > MaxTrials {
+		errs.add("there are %d trials with it: a search has %d at most", n, MaxTrials)
+	}
+	if err := errs.err(); err != nil {
+		return nil, err
+	}
+	next := *s
+	next.params = slices.Concat(s.params, trials)
+	next.answers++
+	next.over = len(trials) == 0
+	next.number()
+	return &next, nil
+}
+
+// number gives the trials their indexes.
+func (s *Iterations) number() {
+	params := s.params
 	s.fixed = fixed{
 		total: int64(len(params)),
-		trial: func(i int64) (map[string]json.RawMessage, bool) { return params[i], true },
-		whole: fmt.Sprintf("iterative, %d of at most %d iterations answered", s.answers, i.MaxIterations),
+		trial: func(i int64) (map[string]json.RawMessage, bool) { return maps.Clone(params[i]), true },
+		whole: fmt.Sprintf("iterative, %d of at most %d iterations answered", s.answers, s.spec.MaxIterations),
 	}
-	return s, nil
+}
+
+// check says what a suggestion has that is not of the params, where these are declared.
+func (s *Iterations) check(i int, trial map[string]json.RawMessage, errs *problems) {
+	if s.spec.Params == nil {
+		return
+	}
+	for k, p := range s.space.params {
+		raw, given := trial[p.name]
+		switch {
+		case !given:
+			errs.add("suggestions[%d] has no %s, which is among iterative.params: return a value of each of them", i, p.name)
+		case !s.space.has(k, raw):
+			errs.add("suggestions[%d].%s is %s, which is no value of %s %s: return one that is, or declare others in iterative.params",
+				i, p.name, clip(string(raw)), p.kind, clip(string(s.spec.Params[p.name].Value)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(trial)) {
+		if _, declared := s.spec.Params[name]; !declared {
+			errs.add("suggestions[%d].%s is not among iterative.params: leave it out, or declare it there", i, clip(name))
+		}
+	}
 }
 
 // Total implements [Algorithm]: the answers decide.
 func (s *Iterations) Total() int64 { return -1 }
 
-// more says whether the operation may be asked again.
-func (s *Iterations) more() bool { return !s.over && s.answers < s.spec.MaxIterations }
+// Suggested is how many trials the answers have.
+func (s *Iterations) Suggested() int64 { return s.total }
+
+// Answers is how many answers there are.
+func (s *Iterations) Answers() int64 { return s.answers }
+
+// More says whether the operation may be asked again.
+func (s *Iterations) More() bool { return !s.over && s.answers < s.spec.MaxIterations }
 
 // Suggest implements [Algorithm].
 func (s *Iterations) Suggest(observations []Observation, n int) Suggestions {
 	next := s.fixed.Suggest(observations, n)
-	if s.more() && next.Exhausted {
+	if s.More() && next.Exhausted {
 		next.Exhausted = false
 		next.Message = fmt.Sprintf("%s: %d trials exist, %d are suggested", s.whole, len(observations), len(next.Trials))
 	}
 	return next
-}
-
-// Due is what the operation is to be asked now: once all trials that it suggested have ended, unless it was
-// asked often enough.
-func (s *Iterations) Due(observations []Observation) (Request, bool) {
-	if !s.more() || len(s.fixed.Suggest(observations, 1).Trials) > 0 {
-		return Request{}, false
-	}
-	r := Request{Iteration: s.answers, MaxIterations: s.spec.MaxIterations, Seed: s.seed, Params: s.spec.Params, Metric: s.spec.Metric, Observations: []Reported{}}
-	for _, o := range observations {
-		if o.State == InFlight {
-			return Request{}, false
-		}
-		told := Reported{Trial: o.Trial, State: o.State}
-		if hasResult(o) {
-			value := o.Value
-			told.Value = &value
-		}
-		r.Observations = append(r.Observations, told)
-	}
-	slices.SortFunc(r.Observations, func(a, b Reported) int { return cmp.Compare(a.Index, b.Index) })
-	return r, true
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestIterative(t *testing.T) {
-	spec := parsed(t, `{"iterative": {"maxIterations": 3, "seed": 5, "params": {"x": {"kind": "uniform", "value": [0, 1]}}}}`).Iterative
+	spec := parsed(t, `{"iterative": {"maxIterations": 3, "seed": 5, "metric": {"name": "loss", "optimization": "minimize"}}}`).Iterative
 	var answers []Answer
 	answer := func(text string) *Iterations {
 		a, err := ReadAnswer([]byte(text))
@@ -28,7 +28,7 @@ func TestIterative(t *testing.T) {
 	require.True(t, due)
 	raw, err := json.Marshal(request)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"iteration": 0, "maxIterations": 3, "seed": 5, "params": {"x": {"kind": "uniform", "value": [0, 1]}}, "observations": []}`, string(raw))
+	require.JSONEq(t, `{"iteration": 0, "maxIterations": 3, "seed": 5, "metric": {"name": "loss", "optimization": "minimize"}, "observations": []}`, string(raw))
 
 	s = answer(`{"suggestions": [{"x": 0.5}, {"x": 1, "y": "z"}]}`)
 	next = s.Suggest(nil, 1)
@@ -74,6 +74,85 @@ func TestIterative(t *testing.T) {
 func sprint(trials []Trial) string {
 	raw, _ := json.Marshal(trials)
 	return string(raw)
+}
+
+// An answer that was lost is asked for as it was the first time, though later trials are there.
+func TestLostAnswer(t *testing.T) {
+	spec := &Iterative{MaxIterations: 3, Metric: &Metric{"loss", Minimize}}
+	var answers []Answer
+	var all []Observation
+	var first Request
+	for i, text := range []string{`{"suggestions": [{"x": 1}]}`, `{"suggestions": [{"x": 2}, {"x": 3}]}`} {
+		s, err := NewIterations(spec, 1, answers)
+		require.NoError(t, err)
+		r, due := s.Due(all)
+		require.True(t, due)
+		if i == 1 {
+			first = r
+		}
+		a, err := ReadAnswer([]byte(text))
+		require.NoError(t, err)
+		s, err = s.Next(a)
+		require.NoError(t, err)
+		for _, trial := range s.Suggest(all, 9).Trials {
+			all = append(all, Observation{Trial: trial, State: Succeeded, Value: float64(trial.Index)})
+		}
+		answers = append(answers, a)
+	}
+	all[2].State = InFlight
+	s, err := NewIterations(spec, 1, answers[:1])
+	require.NoError(t, err)
+	again, due := s.Due(all)
+	require.True(t, due)
+	require.Equal(t, first, again)
+}
+
+// Without a metric there are no values to tell.
+func TestIterativeWithoutMetric(t *testing.T) {
+	s, err := NewIterations(&Iterative{MaxIterations: 2}, 1, []Answer{{Suggestions: []json.RawMessage{json.RawMessage(`{}`)}}})
+	require.NoError(t, err)
+	r, due := s.Due([]Observation{{Trial: s.Suggest(nil, 1).Trials[0], State: Succeeded}})
+	require.True(t, due)
+	require.Nil(t, r.Observations[0].Value)
+}
+
+// What is wrong with many suggestions is told of a few.
+func TestManyWrongSuggestions(t *testing.T) {
+	wrong := make([]json.RawMessage, 500)
+	for i := range wrong {
+		wrong[i] = json.RawMessage("1")
+	}
+	_, err := Answer{Suggestions: wrong}.trials()
+	require.ErrorContains(t, err, "suggestions[4] is 1")
+	require.ErrorContains(t, err, "correct this first")
+	require.NotContains(t, err.Error(), "suggestions[5]")
+}
+
+// Where params are declared, suggestions are of them.
+func TestSuggestionsOfParams(t *testing.T) {
+	spec := parsed(t, `{"iterative": {"maxIterations": 3, "params": {"x": {"kind": "uniform", "value": [0, 1]}, "y": {"kind": "choice", "value": ["a", "b"]}}}}`).Iterative
+	s, err := NewIterations(spec, 1, nil)
+	require.NoError(t, err)
+	for text, says := range map[string]string{
+		`[{"x": 0.5, "y": "a"}, {"x": 1, "y": "b"}]`: "",
+		`[]`:           "",
+		`[{"x": 0.5}]`: "suggestions[0] has no y, which is among iterative.params: return a value of each of them",
+		`[{"x": 0, "y": "a"}, {"x": 1.5, "y": "b"}]`: "suggestions[1].x is 1.5, which is no value of uniform [0, 1]: return one that is, or declare others in iterative.params",
+		`[{"x": 0, "y": "c"}]`:                       `suggestions[0].y is "c", which is no value of choice`,
+		`[{"x": 0, "y": "a", "z": 1}]`:               "suggestions[0].z is not among iterative.params: leave it out, or declare it there",
+	} {
+		a, err := ReadAnswer([]byte(`{"suggestions": ` + text + `}`))
+		require.NoError(t, err)
+		next, err := s.Next(a)
+		if says != "" {
+			require.ErrorContains(t, err, says, text)
+			continue
+		}
+		require.NoError(t, err)
+		require.EqualValues(t, 1, next.Answers())
+		require.EqualValues(t, len(a.Suggestions), next.Suggested())
+		require.Zero(t, s.Suggested(), "the search before it is as it was")
+	}
 }
 
 func TestIterativeRefused(t *testing.T) {
