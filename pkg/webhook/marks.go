@@ -36,7 +36,7 @@ var (
 // the line or an end without a run.
 var (
 	childAnnotations = []string{v1alpha1.OutcomeAnnotation, v1alpha1.OutcomeMessageAnnotation, v1alpha1.QueuedTimeAnnotation}
-	childLabels      = []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel, v1alpha1.IndexLabel, v1alpha1.StepLabel, v1alpha1.WorkflowAttemptLabel}
+	childLabels      = []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel, v1alpha1.IndexLabel, v1alpha1.IterationLabel, v1alpha1.StepLabel, v1alpha1.WorkflowAttemptLabel}
 )
 
 // marks are those that an object has, by kind and key.

@@ -135,6 +135,9 @@ func wellFormed(spec *v1alpha1.WorkflowSpec) bool {
 		if m := t.Matrix; m != nil && !(one(m.Template != "", m.Component != "") && one(plan.Kinds(m)...)) {
 			return false
 		}
+		if m := t.Matrix; m != nil && m.Iterative != nil && (m.Iterative.Suggest == nil || !one(m.Iterative.Suggest.Template != "", m.Iterative.Suggest.Component != "")) {
+			return false
+		}
 		if t.DAG == nil {
 			continue
 		}
@@ -231,6 +234,9 @@ func checkDurations(spec *v1alpha1.WorkflowSpec) error {
 			all = append(all, t.Operation.Termination)
 		case t.Matrix != nil:
 			all = append(all, t.Matrix.Termination)
+			if i := t.Matrix.Iterative; i != nil && i.Suggest != nil {
+				all = append(all, i.Suggest.Termination)
+			}
 		case t.DAG != nil:
 			for k := range t.DAG.Operations {
 				all = append(all, t.DAG.Operations[k].Termination)

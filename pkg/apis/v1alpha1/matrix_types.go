@@ -4,7 +4,7 @@ import apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1
 
 // Matrix is a template that runs many times, each time with params of its own.
 // +kubebuilder:validation:XValidation:rule="has(self.template) != has(self.component)",message="a matrix has either a template of the workflow or a component"
-// +kubebuilder:validation:XValidation:rule="[has(self.mapping), has(self.grid), has(self.random), has(self.hyperband), has(self.asha), has(self.bayes), has(self.tpe), has(self.hyperopt)].filter(x, x).size() == 1",message="a matrix has exactly one of mapping, grid, random, hyperband, asha, bayes, tpe and hyperopt"
+// +kubebuilder:validation:XValidation:rule="[has(self.mapping), has(self.grid), has(self.random), has(self.hyperband), has(self.asha), has(self.bayes), has(self.tpe), has(self.hyperopt), has(self.iterative)].filter(x, x).size() == 1",message="a matrix has exactly one of mapping, grid, random, hyperband, asha, bayes, tpe, hyperopt and iterative"
 type Matrix struct {
 	// Template names a template of this workflow.
 	// +optional
@@ -53,6 +53,10 @@ type Matrix struct {
 	// Hyperopt is TPE, random search or annealing.
 	// +optional
 	Hyperopt *Hyperopt `json:"hyperopt,omitempty"`
+
+	// Iterative tries what an operation of yours suggests, iteration by iteration.
+	// +optional
+	Iterative *Iterative `json:"iterative,omitempty"`
 
 	// Metric is the output of the trials by which they are compared. Searches that learn have it in their own fields.
 	// +optional
@@ -300,4 +304,55 @@ type Distribution struct {
 
 	// Value has its numbers as a list, an object or one string "a:b:c"; of choice and pchoice the list of values.
 	Value apiextensionsv1.JSON `json:"value"`
+}
+
+// Iterative asks an operation for trials. When all that it suggested have ended it is told what came of them, and
+// asked again.
+type Iterative struct {
+	// MaxIterations is how often the operation is asked at most.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	MaxIterations int64 `json:"maxIterations"`
+
+	// Suggest is the operation that is asked.
+	// +required
+	Suggest *Suggest `json:"suggest,omitempty"`
+
+	// Params by name, of any distribution. If there are any, each trial has a value of each and no others; else the
+	// operation may suggest what it likes.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=50
+	Params map[string]Distribution `json:"params,omitempty"`
+
+	// Metric whose values the operation is told. Default: the matrix's.
+	// +optional
+	Metric *Metric `json:"metric,omitempty"`
+
+	// Seed that the operation is told. Default: another for each workflow.
+	// +optional
+	Seed *int64 `json:"seed,omitempty"`
+}
+
+// Suggest is an operation that suggests trials: it finds what it is asked in params.request, and gives the output
+// suggestions, a list of objects, each the params of one trial. An empty list ends the search.
+// +kubebuilder:validation:XValidation:rule="has(self.template) != has(self.component)",message="suggest has either a template of the workflow or a component"
+type Suggest struct {
+	// Template names a template of this workflow, which must be an operation.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Template string `json:"template,omitempty"`
+
+	// Component names a component in place of a template. It has an input named request, of type map.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Component string `json:"component,omitempty"`
+
+	// Params that it gets beside params.request.
+	// +optional
+	Params Values `json:"params,omitempty"`
+
+	Preferences `json:",inline"`
 }

@@ -29,6 +29,8 @@ const (
 	WorkflowUIDLabel = "queueyard.io/workflow-uid"
 	// IndexLabel holds the place of a child among those of its workflow, from 0.
 	IndexLabel = "queueyard.io/index"
+	// IterationLabel on an operation that suggests trials of its workflow holds the iteration, from 0. It has no index.
+	IterationLabel = "queueyard.io/iteration"
 	// StepLabel names the step of a dag that a child is.
 	StepLabel = "queueyard.io/step"
 	// WorkflowAttemptLabel holds the attempt of the workflow that made the child.

@@ -360,6 +360,10 @@ type WorkflowStatus struct {
 	// +optional
 	Children ChildCounts `json:"children,omitempty"`
 
+	// Search is how far an iterative search has come, and what it waits for.
+	// +optional
+	Search string `json:"search,omitempty"`
+
 	// Problems are the first children that did not succeed.
 	// +optional
 	// +listType=atomic

@@ -39,6 +39,8 @@ type trials struct {
 	matrix *v1alpha1.Matrix
 	metric *v1alpha1.Metric
 	space  *expression.Template // the search, with its expressions
+	// suggest is what is asked for trials; nil: nothing.
+	suggest *step
 	// names of the params that every trial gets; known is false where an expression decides.
 	names []string
 	known bool
@@ -180,6 +182,10 @@ func (c *compiler) compile(decoded any, path string, declared expression.Declara
 func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 	t := &trials{matrix: m, known: true, total: -1}
 	t.step = c.step(&v1alpha1.Step{Name: "trial", Template: m.Template, Component: m.Component, Params: m.Params, Preferences: m.Preferences}, path, seen, globals, nil)
+	if m.Iterative != nil && m.Iterative.Suggest != nil {
+		suggest := c.suggest(m.Iterative.Suggest, path+".iterative.suggest", seen)
+		t.suggest = &suggest
+	}
 	raw, err := json.Marshal(searchOf(m))
 	if err != nil {
 		c.problems.add(path, err)
@@ -217,12 +223,15 @@ func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 
 // Kinds says of each kind of search whether a matrix has it.
 func Kinds(m *v1alpha1.Matrix) []bool {
-	return []bool{m.Mapping != nil, m.Grid != nil, m.Random != nil, m.Hyperband != nil, m.ASHA != nil, m.Bayes != nil, m.TPE != nil, m.Hyperopt != nil}
+	return []bool{m.Mapping != nil, m.Grid != nil, m.Random != nil, m.Hyperband != nil, m.ASHA != nil, m.Bayes != nil, m.TPE != nil, m.Hyperopt != nil, m.Iterative != nil}
 }
 
 // searchOf is a matrix without what is not its search.
 func searchOf(m *v1alpha1.Matrix) v1alpha1.Matrix {
-	return v1alpha1.Matrix{Mapping: m.Mapping, Grid: m.Grid, Random: m.Random, Hyperband: m.Hyperband, ASHA: m.ASHA, Bayes: m.Bayes, TPE: m.TPE, Hyperopt: m.Hyperopt}
+	return v1alpha1.Matrix{
+		Mapping: m.Mapping, Grid: m.Grid, Random: m.Random, Hyperband: m.Hyperband, ASHA: m.ASHA, Bayes: m.Bayes, TPE: m.TPE, Hyperopt: m.Hyperopt,
+		Iterative: told(m),
+	}
 }
 
 // metricOf is what trials are compared by: that of a search that learns, else that of the matrix.
@@ -238,6 +247,8 @@ func metricOf(m *v1alpha1.Matrix) *v1alpha1.Metric {
 		return &m.TPE.Metric
 	case m.Hyperopt != nil && m.Hyperopt.Metric != nil:
 		return m.Hyperopt.Metric
+	case m.Iterative != nil && m.Iterative.Metric != nil:
+		return m.Iterative.Metric
 	}
 	return m.Metric
 }
@@ -262,6 +273,9 @@ func trialParams(m *v1alpha1.Matrix) (names []string, known bool) {
 		return sorted(m.TPE.Params)
 	case m.Hyperopt != nil:
 		return sorted(m.Hyperopt.Params)
+	case m.Iterative != nil:
+		names, _ := sorted(m.Iterative.Params)
+		return names, len(names) > 0
 	}
 	var trials []map[string]json.RawMessage
 	if json.Unmarshal(m.Mapping.Values.Raw, &trials) != nil || len(trials) == 0 {

@@ -97,15 +97,26 @@ func (c *checker) uses() []workflow.Template {
 					out[i].Uses = append(out[i].Uses, workflow.Use{Template: s.Template})
 				}
 			}
-		case t.Matrix != nil && t.Matrix.Template != "":
-			times := int64(1)
-			if b := (&compiler{spec: c.spec, index: c.index}).matrix(t.Matrix, "", nil); b.trials != nil {
-				times = b.trials.total
-			}
-			out[i].Uses = append(out[i].Uses, workflow.Use{Template: t.Matrix.Template, Times: times})
+		case t.Matrix != nil:
+			out[i].Uses = c.usesOf(t.Matrix)
 		}
 	}
 	return out
+}
+
+// usesOf is what a matrix uses.
+func (c *checker) usesOf(m *v1alpha1.Matrix) (uses []workflow.Use) {
+	if m.Template != "" {
+		times := int64(1)
+		if b := (&compiler{spec: c.spec, index: c.index}).matrix(m, "", nil); b.trials != nil {
+			times = b.trials.total
+		}
+		uses = append(uses, workflow.Use{Template: m.Template, Times: times})
+	}
+	if i := m.Iterative; i != nil && i.Suggest != nil && i.Suggest.Template != "" {
+		uses = append(uses, workflow.Use{Template: i.Suggest.Template, Times: i.MaxIterations})
+	}
+	return uses
 }
 
 // use checks a template with the params that are seen where it is used.
@@ -135,6 +146,7 @@ func (c *checker) use(name string, seen types, path string) {
 	}
 	if b.trials != nil {
 		c.mapped(b.trials, inside)
+		c.suggests(b.trials.suggest, inside)
 	}
 }
 

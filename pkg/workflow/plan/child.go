@@ -129,10 +129,13 @@ func (p *Plan) Marked(c Child, never Never) (client.Object, error) {
 
 // stepOf is what a child is of.
 func (p *Plan) stepOf(index int64) *step {
-	if p.body.trials != nil {
-		return &p.body.trials.step
+	switch {
+	case p.body.trials == nil:
+		return &p.body.steps[index]
+	case index >= SuggestIndex:
+		return p.body.trials.suggest
 	}
-	return &p.body.steps[index]
+	return &p.body.trials.step
 }
 
 // bare is a child without params.
@@ -266,6 +269,9 @@ func (p *Plan) reachable(name string) []v1alpha1.WorkflowTemplate {
 			}
 		case t.Matrix != nil:
 			follow(t.Matrix.Template)
+			if i := t.Matrix.Iterative; i != nil && i.Suggest != nil {
+				follow(i.Suggest.Template)
+			}
 		}
 	}
 	follow(name)
@@ -287,7 +293,11 @@ func (p *Plan) mark(child client.Object, s *step, c Child) {
 		v1alpha1.WorkflowLabel: w.Name, v1alpha1.WorkflowUIDLabel: string(w.UID),
 		v1alpha1.IndexLabel: strconv.FormatInt(c.Index, 10), v1alpha1.WorkflowAttemptLabel: strconv.Itoa(int(c.Attempt)),
 	}
-	if p.body.trials == nil || s == p.exit {
+	switch {
+	case c.Index >= SuggestIndex:
+		delete(labels, v1alpha1.IndexLabel)
+		labels[v1alpha1.IterationLabel] = strconv.FormatInt(c.Index-SuggestIndex, 10)
+	case p.body.trials == nil || s == p.exit:
 		labels[v1alpha1.StepLabel] = s.Name
 	}
 	child.SetLabels(labels)
@@ -307,6 +317,8 @@ func (p *Plan) ChildName(index int64, attempt int32) string {
 	switch {
 	case p.exit != nil && index == ExitIndex:
 		what = ExitName
+	case index >= SuggestIndex:
+		what = "suggest-" + strconv.FormatInt(index-SuggestIndex, 10)
 	case p.Graph != nil:
 		what = p.Graph.Node(int(index)).Name
 	}

@@ -27,6 +27,8 @@ type Plan struct {
 	Graph *workflow.Graph
 	// Search of a matrix; nil for a dag.
 	Search search.Algorithm
+	// Iterations are the search of a matrix whose trials an operation suggests, before it was asked; else nil.
+	Iterations *search.Iterations
 	// EarlyStopping is the workflow's, else the matrix's.
 	EarlyStopping *v1alpha1.EarlyStopping
 	// Metric of a matrix that has one.
@@ -96,6 +98,7 @@ func (p *Plan) search(ctx context.Context, t *trials) error {
 	if p.Search, err = search.New(spec, seedOf(p.workflow)); err != nil {
 		return fmt.Errorf("%s: %w", p.body.path, err)
 	}
+	p.Iterations, _ = p.Search.(*search.Iterations)
 	p.fixed, err = p.params(ctx, &t.step, p.values(nil, nil))
 	return err
 }

@@ -256,7 +256,7 @@ func TestMarksOfChildren(t *testing.T) {
 		return func(o *v1alpha1.Operation) { o.Annotations = map[string]string{key: "skipped"} }
 	}
 	marks := map[string]func(*v1alpha1.Operation){}
-	for _, key := range []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel, v1alpha1.IndexLabel, v1alpha1.StepLabel, v1alpha1.WorkflowAttemptLabel} {
+	for _, key := range []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel, v1alpha1.IndexLabel, v1alpha1.IterationLabel, v1alpha1.StepLabel, v1alpha1.WorkflowAttemptLabel} {
 		marks["label "+key] = label(key)
 	}
 	for _, key := range []string{v1alpha1.OutcomeAnnotation, v1alpha1.OutcomeMessageAnnotation, v1alpha1.QueuedTimeAnnotation} {
