@@ -184,6 +184,9 @@ func (s *Iterations) Total() int64 { return -1 }
 // Suggested is how many trials the answers have.
 func (s *Iterations) Suggested() int64 { return s.total }
 
+// MaxIterations is how many answers there are at most.
+func (s *Iterations) MaxIterations() int64 { return s.spec.MaxIterations }
+
 // Answers is how many answers there are.
 func (s *Iterations) Answers() int64 { return s.answers }
 

@@ -37,6 +37,8 @@ type Children struct {
 	// Exit is where the operation at the end stands: Pending: it is to be made; Skipped: there is none.
 	Exit        Status
 	ExitMessage string
+	// NoSuggestions is why an iterative search has no further trials though it is not over, or empty.
+	NoSuggestions string
 	// Wrong is why the workflow cannot go on, or empty.
 	Wrong string
 }
@@ -82,6 +84,7 @@ const (
 	reasonChildren       = "ChildrenDone"
 	reasonRefused        = "Refused"
 	reasonExit           = "OnExit"
+	reasonNoSuggestions  = "NoSuggestions"
 )
 
 // Decide says what becomes of a workflow.
@@ -218,6 +221,8 @@ func (d *turn) conclude(c Children) {
 	switch {
 	case c.Wrong != "":
 		outcome(v1alpha1.StatusFailed, reasonRefused, c.Wrong, true)
+	case c.NoSuggestions != "" && spec.DesiredState != v1alpha1.Stopped:
+		outcome(v1alpha1.StatusFailed, reasonNoSuggestions, c.NoSuggestions, true)
 	case over:
 		s, message := phaseOf(c.Outcome), c.Counts.String()
 		if c.Stop != nil {

@@ -36,6 +36,7 @@ const (
 type work struct {
 	index int64
 	trial *search.Trial                         // of a matrix
+	asks  *search.Request                       // of what suggests trials
 	ops   map[string]expression.OperationValues // of the steps that it depends on
 	never *plan.Never
 	again *child // the nested workflow that goes on
@@ -68,9 +69,7 @@ func (s *sight) try(ctx context.Context, w *work) error {
 	if err != nil {
 		s.run.mu.Lock()
 		defer s.run.mu.Unlock()
-		if c := s.run.children[w.index]; c != nil && c.phase == "" {
-			s.run.put(w.index, c, nil)
-		}
+		s.run.unmade(w.index)
 	}
 	return err
 }
@@ -117,12 +116,19 @@ func (s *sight) next(ctx context.Context) ([]work, error) {
 		for _, t := range r.trials.take(r, s.room(limit)) {
 			todo = append(todo, work{index: t.Index, trial: &t, again: r.again[t.Index]})
 		}
+		if request := r.due(); request != nil && len(todo) == 0 {
+			todo = append(todo, work{index: plan.SuggestIndex + request.Iteration, asks: request})
+		}
 	}
 	for i := range todo {
 		w := &todo[i]
 		c := &child{attempt: r.attempt, name: r.plan.ChildName(w.index, r.attempt)}
 		if w.again != nil {
 			c.name, c.nested = w.again.name, true
+		}
+		if w.asks != nil {
+			r.iterations.asked[w.asks.Iteration] = c
+			continue
 		}
 		r.put(w.index, r.children[w.index], c)
 	}
@@ -156,13 +162,16 @@ func (s *sight) make(ctx context.Context, w *work) error {
 	}
 	var object client.Object
 	var err error
-	if w.trial != nil {
+	switch {
+	case w.asks != nil:
+		object, err = r.plan.Suggest(ctx, c, *w.asks, s.component(ctx))
+	case w.trial != nil:
 		var before *plan.Previous
 		if before, err = s.previous(ctx, w.trial); err != nil {
 			return err
 		}
 		object, err = r.plan.Trial(c, *w.trial, before, s.component(ctx))
-	} else {
+	default:
 		object, err = r.plan.Step(ctx, c, w.ops, s.component(ctx))
 	}
 	var unread errUnread
@@ -198,10 +207,13 @@ func (s *sight) previous(ctx context.Context, t *search.Trial) (*plan.Previous, 
 	return &plan.Previous{Name: c.name, Key: cmp.Or(object.GetAnnotations()[v1alpha1.TrialKeyAnnotation], c.name), Outputs: outputs}, nil
 }
 
-// placeOf is a child's place in the line. Trials have that of their matrix, in their order; steps that of the moment
+// placeOf is a child's place in the line. Trials have that of their matrix, in their order, and what suggests them has it, too; steps that of the moment
 // at which they became ready, in the order of their declaration.
 func (s *sight) placeOf(w *work) time.Time {
 	at := s.clock.Now()
+	if w.asks != nil {
+		return queuedAt(s.workflow)
+	}
 	if w.trial != nil {
 		at = queuedAt(s.workflow)
 	}
@@ -280,6 +292,9 @@ func (s *sight) stopChildren(ctx context.Context) error {
 		if statusOf(c.phase) == workflow.Active {
 			active = append(active, c)
 		}
+	}
+	if it := s.run.iterations; it != nil {
+		active = append(active, it.active()...)
 	}
 	s.run.mu.Unlock()
 	var mu sync.Mutex

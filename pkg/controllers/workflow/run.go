@@ -34,7 +34,9 @@ type run struct {
 	waiting  int                // children that exist and have not begun
 	begun    time.Time          // when the first began
 	trials   trials
-	exit     *child
+	// iterations of a matrix whose trials an operation suggests; else nil.
+	iterations *iterations
+	exit       *child
 
 	best   *best
 	stop   *workflow.Stop
@@ -97,7 +99,7 @@ type seen struct {
 // look reads a child; ok is false for what is none.
 func look(o client.Object) (s seen, workflowUID types.UID, ok bool) {
 	labels := o.GetLabels()
-	index, err := strconv.ParseInt(labels[v1alpha1.IndexLabel], 10, 64)
+	index, err := indexOf(labels)
 	attempt, err2 := strconv.ParseInt(labels[v1alpha1.WorkflowAttemptLabel], 10, 32)
 	uid := types.UID(labels[v1alpha1.WorkflowUIDLabel])
 	if err != nil || err2 != nil || uid == "" || index < 0 {
@@ -130,6 +132,15 @@ func look(o client.Object) (s seen, workflowUID types.UID, ok bool) {
 	return s, uid, true
 }
 
+// indexOf is the place of a child. Operations that suggest trials have places behind all others.
+func indexOf(labels map[string]string) (int64, error) {
+	if iteration, ok := labels[v1alpha1.IterationLabel]; ok {
+		i, err := strconv.ParseInt(iteration, 10, 32)
+		return plan.SuggestIndex + i, err
+	}
+	return strconv.ParseInt(labels[v1alpha1.IndexLabel], 10, 64)
+}
+
 // phaseOf is the phase of a child: one that was told to run again is not over, whatever its status still says.
 func phaseOf(phase v1alpha1.Status, again bool) v1alpha1.Status {
 	if again && phase.Final() {
@@ -140,13 +151,15 @@ func phaseOf(phase v1alpha1.Status, again bool) v1alpha1.Status {
 
 // newRun takes up an attempt of a workflow at what the API has of its children. Whole: nothing of former attempts is kept.
 func newRun(p *plan.Plan, attempt int32, whole bool, objects []client.Object) *run {
-	r := &run{plan: p, attempt: attempt, children: map[int64]*child{}, again: map[int64]*child{}}
-	var now []seen
+	r := &run{plan: p, attempt: attempt, children: map[int64]*child{}, again: map[int64]*child{}, iterations: newIterations(p)}
+	var now, suggesting []seen
 	former := map[int64]seen{}
 	for _, o := range objects {
 		s, _, ok := look(o)
 		switch {
 		case !ok || s.attempt > attempt:
+		case s.index >= plan.SuggestIndex:
+			suggesting = append(suggesting, s)
 		case s.attempt == attempt:
 			now = append(now, s)
 		case s.index != plan.ExitIndex && former[s.index].attempt <= s.attempt:
@@ -159,6 +172,7 @@ func newRun(p *plan.Plan, attempt int32, whole bool, objects []client.Object) *r
 		current[s.index] = true
 	}
 	r.takeOver(former, current, whole)
+	r.remember(suggesting, whole)
 	for _, s := range now {
 		r.see(s)
 	}
@@ -167,6 +181,9 @@ func newRun(p *plan.Plan, attempt int32, whole bool, objects []client.Object) *r
 
 // takeOver keeps what former attempts did, but for what is to run again.
 func (r *run) takeOver(former map[int64]seen, current map[int64]bool, whole bool) {
+	if whole && r.iterations != nil {
+		return // other trials may be suggested
+	}
 	order := slices.Sorted(maps.Keys(former))
 	redo := map[int64]bool{} // and whether all inside it runs again
 	if r.plan.Graph != nil {
@@ -221,6 +238,10 @@ func (r *run) see(s seen) {
 		}
 		return
 	}
+	if s.index >= plan.SuggestIndex {
+		r.hear(s)
+		return
+	}
 	before := r.children[s.index]
 	if before != nil && (before.attempt > s.attempt || statusOf(before.phase).Done() && before.attempt == s.attempt) {
 		return // an old version; what is done is done
@@ -231,9 +252,7 @@ func (r *run) see(s seen) {
 	c := s.child
 	r.put(s.index, before, &c)
 	r.trials.observe(r, s)
-	if !s.begun.IsZero() && s.attempt == r.attempt && (r.begun.IsZero() || s.begun.Before(r.begun)) {
-		r.begun = s.begun
-	}
+	r.begin(s)
 	status := statusOf(c.phase)
 	if !status.Done() {
 		return
@@ -242,6 +261,13 @@ func (r *run) see(s seen) {
 		r.failed = append(r.failed, s.index)
 	}
 	r.measure(s, status)
+}
+
+// begin notes when the first child of this attempt began.
+func (r *run) begin(s seen) {
+	if !s.begun.IsZero() && s.attempt == r.attempt && (r.begun.IsZero() || s.begun.Before(r.begun)) {
+		r.begun = s.begun
+	}
 }
 
 // put replaces what is known of a child; nil: nothing.
@@ -283,8 +309,36 @@ func (r *run) gone(s seen) {
 		}
 		return
 	}
-	if c := r.children[s.index]; c != nil && c.name == s.name {
+	c := r.childAt(s.index)
+	switch {
+	case c == nil || c.name != s.name:
+	case s.index >= plan.SuggestIndex:
+		r.iterations.forget(s.index - plan.SuggestIndex)
+	default:
 		r.put(s.index, c, nil)
+	}
+}
+
+// childAt is the child of a place, or nil.
+func (r *run) childAt(index int64) *child {
+	if index < plan.SuggestIndex {
+		return r.children[index]
+	}
+	if r.iterations == nil {
+		return nil
+	}
+	return r.iterations.asked[index-plan.SuggestIndex]
+}
+
+// unmade forgets a child that could not be made now.
+func (r *run) unmade(index int64) {
+	c := r.childAt(index)
+	switch {
+	case c == nil || c.phase != "":
+	case index >= plan.SuggestIndex:
+		r.iterations.forget(index - plan.SuggestIndex)
+	default:
+		r.put(index, c, nil)
 	}
 }
 
@@ -305,7 +359,7 @@ func (r *run) measure(s seen, status workflow.Status) {
 			measured = append(measured, workflow.Measurement{Child: s.name, Metric: p.Metric, Value: value})
 		}
 	}
-	r.stop = workflow.StopEarly(policies, int(r.plan.Total()), r.tally(), measured)
+	r.stop = workflow.StopEarly(policies, int(r.planned()), r.tally(), measured)
 }
 
 // number is an output that is a finite number.
@@ -331,6 +385,22 @@ func (r *run) tally() workflow.Counts {
 		return r.progress.Counts()
 	}
 	return r.counts
+}
+
+// total is how many children there will be, or -1 where that is not known yet.
+func (r *run) total() int64 {
+	if it := r.iterations; it != nil && !it.search.More() {
+		return it.search.Suggested()
+	}
+	return r.plan.Total()
+}
+
+// planned is how many children are planned so far, or -1.
+func (r *run) planned() int64 {
+	if r.iterations != nil {
+		return r.iterations.search.Suggested()
+	}
+	return r.plan.Total()
 }
 
 // outcome is what the children have come to.

@@ -97,7 +97,11 @@ func (s *sight) children(ctx context.Context) workflow.Children {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := workflow.Children{
-		Counts: r.tally(), More: r.more(), Total: r.plan.Total(), Begun: r.begun, Stop: r.stop, Wrong: r.wrong, Exit: workflow.Skipped,
+		Counts: r.tally(), More: r.more(), Total: r.total(), Begun: r.begun, Stop: r.stop, Wrong: r.wrong, Exit: workflow.Skipped,
+	}
+	if it := r.iterations; it != nil {
+		c.NoSuggestions = it.wrong
+		c.Counts[workflow.Active] += len(it.active())
 	}
 	if c.Counts.Over() && !c.More {
 		c.Outcome = r.outcome()
@@ -172,7 +176,7 @@ func resultsOf(children []client.Object) []any {
 	attempt := map[int64]int32{}
 	for _, o := range children {
 		c, _, ok := look(o)
-		if !ok || c.index == plan.ExitIndex {
+		if !ok || c.index >= plan.ExitIndex {
 			continue
 		}
 		if _, seen := last[c.index]; !seen {
@@ -236,7 +240,7 @@ func (s *sight) describe(ctx context.Context, status *v1alpha1.WorkflowStatus) e
 	r := s.run
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	counts, total := r.tally(), r.plan.Total()
+	counts, total := r.tally(), r.total()
 	active := int64(counts[workflow.Active])
 	status.Children = v1alpha1.ChildCounts{
 		Total: total, Waiting: int64(r.waiting), Running: active - int64(r.waiting),
@@ -249,6 +253,9 @@ func (s *sight) describe(ctx context.Context, status *v1alpha1.WorkflowStatus) e
 		of = strconv.FormatInt(total, 10)
 	}
 	status.Progress = fmt.Sprintf("%d/%s", done, of)
+	if r.iterations != nil {
+		status.Search = r.iterations.says(done)
+	}
 	if len(status.Problems) < min(maxProblems, len(r.failed)) {
 		if err := s.problems(ctx, status); err != nil {
 			return err
@@ -268,7 +275,7 @@ func (s *sight) describe(ctx context.Context, status *v1alpha1.WorkflowStatus) e
 func (s *sight) problems(ctx context.Context, status *v1alpha1.WorkflowStatus) error {
 	status.Problems = nil
 	for _, index := range s.run.failed[:min(maxProblems, len(s.run.failed))] {
-		c := s.run.children[index]
+		c := s.run.childAt(index)
 		if c == nil {
 			continue
 		}

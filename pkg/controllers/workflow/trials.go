@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -69,10 +70,18 @@ func (t *trials) keep(r *run, s seen) {
 
 // observe tells a search that learns of a trial.
 func (t *trials) observe(r *run, s seen) {
-	if !r.plan.Learns() {
+	o := search.Observation{Trial: search.Trial{Index: s.index}, State: search.InFlight}
+	switch {
+	case r.iterations != nil:
+		o.Params = make(map[string]json.RawMessage, len(s.params))
+		for name, raw := range s.params {
+			o.Params[name] = raw.Raw
+		}
+	case r.plan.Learns():
+		o.Params = r.plan.TrialParams(s.params)
+	default:
 		return
 	}
-	o := search.Observation{Trial: search.Trial{Index: s.index, Params: r.plan.TrialParams(s.params)}, State: search.InFlight}
 	switch statusOf(s.phase) {
 	case workflow.Succeeded:
 		o.State = search.Failed
@@ -112,26 +121,30 @@ func (t *trials) suggest(r *run, n int) search.Suggestions {
 
 // more says whether there are trials that do not exist. Idle: none is under way whose result could bring others.
 func (t *trials) more(r *run, idle bool) bool {
+	if !r.plan.Learns() {
+		_, left := t.left(r)
+		return left || r.iterations != nil && r.iterations.search.More()
+	}
 	if len(t.redo) > 0 {
 		return true
 	}
-	if r.plan.Learns() {
-		s := search.Suggestions{}
-		if idle && !t.over {
-			s = t.suggest(r, 1)
-			t.over = len(s.Trials) == 0
-		}
-		return !t.over
+	if idle && !t.over {
+		t.over = len(t.suggest(r, 1).Trials) == 0
 	}
-	if t.over {
-		return false
+	return !t.over
+}
+
+// left is the next trial that does not exist, of a search whose trials are known by their index.
+func (t *trials) left(r *run) (search.Trial, bool) {
+	from := r.plan.Search.(search.Indexed)
+	if r.iterations != nil {
+		from = r.iterations.search
 	}
-	if total := r.plan.Total(); total >= 0 && t.next >= total {
-		return false
+	index := t.next
+	if len(t.redo) > 0 {
+		index = t.redo[0]
 	}
-	_, ok := r.plan.Search.(search.Indexed).Trial(t.next)
-	t.over = !ok
-	return ok
+	return from.Trial(index)
 }
 
 // take gives the next trials that do not exist, n at most. They count as made.
@@ -140,16 +153,13 @@ func (t *trials) take(r *run, n int) []search.Trial {
 		return t.learn(r, n)
 	}
 	var out []search.Trial
-	for len(out) < n && t.more(r, false) {
-		index := t.next
-		if len(t.redo) > 0 {
-			index = t.redo[0]
+	for len(out) < n {
+		trial, ok := t.left(r)
+		if !ok {
+			break
 		}
-		trial, ok := r.plan.Search.(search.Indexed).Trial(index)
-		t.made(r, []int64{index})
-		if ok {
-			out = append(out, trial)
-		}
+		t.made(r, []int64{trial.Index})
+		out = append(out, trial)
 	}
 	return out
 }
