@@ -98,6 +98,8 @@ func TestDecide(t *testing.T) {
 		{"reaches its goal", at(v1alpha1.StatusRunning), nil, with(some, func(c *Children) { c.Stop = reached }), 0, "stopping/StoppedEarly", StopChildren, 0},
 		{"reaches its goal with the last", at(v1alpha1.StatusRunning), nil, with(failed, func(c *Children) { c.Stop = reached }), 0, "succeeded/ChildrenDone", Nothing, 0},
 		{"cannot go on", at(v1alpha1.StatusRunning), nil, with(some, func(c *Children) { c.Wrong = "refused" }), 0, "stopping/Refused", StopChildren, 0},
+		{"has no suggestions", at(v1alpha1.StatusRunning), nil, with(quiet, func(c *Children) { c.NoSuggestions = "asked in vain" }), 0, "failed/NoSuggestions", Nothing, 0},
+		{"has none as it is stopped", at(v1alpha1.StatusRunning, stopped), nil, with(quiet, func(c *Children) { c.NoSuggestions = "it was stopped" }), 0, "stopped/Stopped", Nothing, 0},
 		{"has time", at(v1alpha1.StatusRunning, timeout), nil, some, 20 * time.Minute, "", Expand, 40 * time.Minute},
 		{"is late", at(v1alpha1.StatusRunning, timeout), nil, some, time.Hour, "stopping/TimedOut", StopChildren, 0},
 		{"was late, and is over", at(v1alpha1.StatusStopping, concluded(v1alpha1.StatusFailed, "TimedOut")), nil, quiet, 0, "failed/TimedOut", Nothing, 0},

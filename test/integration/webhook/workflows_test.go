@@ -52,6 +52,10 @@ func TestWorkflowsAreRefused(t *testing.T) {
 		"ttl of steps":  {"termination: {ttl: 1h}\n" + oneStep, "operations are kept as long as their workflow: write spec.ttl"},
 		"negative":      {"timeout: -1s\n" + oneStep, "spec.timeout is -1s, which is negative"},
 		"unknown kind":  {"entrypoint: job\ntemplates:\n- name: job\n  operation: {template: {object: {successCondition: 'true', manifest: {apiVersion: example.com/v1, kind: Ship}}}}\n", "the cluster has no kind Ship in example.com/v1"},
+		"asks nothing":  {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {component: train, iterative: {maxIterations: 3}}\n", "iterative.suggest"},
+		"asks two":      {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {component: train, iterative: {maxIterations: 3, suggest: {component: a, template: b}}}\n", "suggest has either a template of the workflow or a component"},
+		"asks nobody":   {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {template: job, iterative: {maxIterations: 3, suggest: {component: nosuch}}}\n- {name: job, operation: {template: {pod: {spec: {containers: [{name: main, image: none}]}}}}}\n", `spec.templates[0].matrix.iterative.suggest.component: component "nosuch" does not exist`},
+		"asks too long": {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {template: job, iterative: {maxIterations: 3, suggest: {template: job, termination: {timeout: -1s}}}}\n- {name: job, operation: {template: {pod: {spec: {containers: [{name: main, image: none}]}}}}}\n", "timeout"},
 		"too many fail": {"earlyStopping: {failure: {percent: 100}}\n" + oneStep, "percent"},
 	} {
 		t.Run(name, func(t *testing.T) {
