@@ -111,6 +111,7 @@ func TestWorkflowExamples(t *testing.T) {
 		"sweep":     `{"best": 1, "all": [9, 4, 1, 0, 1, 4]}`,
 		"each-file": `{"letters": [3, 5]}`,
 		"fit":       `{"trials": 22, "good": true}`,
+		"compass":   `{"trials": 20, "best": {"a": 2.5, "b": -1.25}}`,
 	}
 	for _, block := range strings.Split(text, "```yaml\n")[1:] {
 		w := &v1alpha1.Workflow{}
