@@ -51,6 +51,8 @@ type Check struct {
 	// Held is what is held for operations that waited too long.
 	Held    int64
 	KeptFor []string
+	// Whole is what the limit is this cluster's share of; 0: it is whole.
+	Whole int64
 }
 
 // Explanation is why a pod stands where it stands.
@@ -233,7 +235,7 @@ func (c *Check) sentence() string {
 		if c.Held > 0 {
 			sentence += fmt.Sprintf(", %d held for operations that waited too long", c.Held)
 		}
-		return sentence
+		return sentence + c.shared()
 	}
 	held := ""
 	if c.Held > 0 {
@@ -241,10 +243,18 @@ func (c *Check) sentence() string {
 	}
 	if c.Resource == CostPerHour {
 		return fmt.Sprintf("%s %s: cost %s/%s per hour,%s needs %s", c.Kind, c.DisplayName(),
-			FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), held, FormatAmount(c.Resource, c.Need))
+			FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), held, FormatAmount(c.Resource, c.Need)) + c.shared()
 	}
 	return fmt.Sprintf("%s %s: %s %s/%s used,%s needs %s", c.Kind, c.DisplayName(), c.Resource,
-		FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), held, FormatAmount(c.Resource, c.Need))
+		FormatAmount(c.Resource, c.Used), FormatAmount(c.Resource, c.Limit), held, FormatAmount(c.Resource, c.Need)) + c.shared()
+}
+
+// shared says that other clusters have a part of the limit, too.
+func (c *Check) shared() string {
+	if c.Whole == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (this cluster's share of %s)", FormatAmount(c.Resource, c.Whole))
 }
 
 func plural(noun string, n int) string {
@@ -263,6 +273,7 @@ func (l *Ledger) checks(p *pod, at path) []Check {
 			return
 		}
 		c := Check{Kind: n.kind, Name: n.name, Resource: l.dims.names[d], Used: n.taken(d), Limit: bound, Need: amount}
+		c.Whole = n.limits.Whole[c.Resource]
 		if p.state.Holds() {
 			c.OK = !n.over(d)
 		} else {
@@ -353,12 +364,13 @@ func (l *Ledger) impossible(p *pod, at path) string {
 		who = fmt.Sprintf("its gang of %d ", p.op.gang)
 	}
 	for n := range at.nodes {
-		if p.op.holders() == 0 && n.bound(seats) == 0 {
+		if p.op.holders() == 0 && n.bound(seats) == 0 && n.limits.Whole[""] == 0 {
 			return fmt.Sprintf("%s %s admits no operations: its concurrency is 0; raise it", n.kind, n.displayName())
 		}
 		for _, want := range p.asks().needs {
-			if bound := n.bound(want.dim); bound >= 0 && want.amount > bound {
-				name := l.dims.names[want.dim]
+			name := l.dims.names[want.dim]
+			if bound := n.bound(want.dim); bound >= 0 && want.amount > max(bound, n.limits.Whole[name]) {
+				bound = max(bound, n.limits.Whole[name])
 				if name == CostPerHour {
 					return fmt.Sprintf("%sasks cost %s per hour but %s %s allows at most %s per hour in all; lower the cost or raise the quota",
 						who, FormatAmount(name, want.amount), n.kind, n.displayName(), FormatAmount(name, bound))

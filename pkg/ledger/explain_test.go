@@ -258,13 +258,13 @@ func TestExplainListsEveryCheckInOrder(t *testing.T) {
 	e, ok := f.Explain("x")
 	require.True(t, ok)
 	assert.Equal(t, []Check{
-		{Queue, "gpu", "", 1, 4, 1, true, 0, 0, nil},
-		{Queue, "gpu", "nvidia.com/gpu", 7, 8, 2, false, 0, 0, nil},
-		{Agent, "default", "", 1, 100, 1, true, 0, 0, nil},
-		{Project, "vision", "", 1, 20, 1, true, 0, 0, nil},
-		{Organization, "lab", "cpu", 0, 9000, 1000, true, 0, 0, nil},
-		{Workflow, "inner", "", 0, 8, 1, true, 0, 0, nil},
-		{Workflow, "outer", "", 1, 10, 1, true, 0, 0, nil},
+		{Queue, "gpu", "", 1, 4, 1, true, 0, 0, nil, 0},
+		{Queue, "gpu", "nvidia.com/gpu", 7, 8, 2, false, 0, 0, nil, 0},
+		{Agent, "default", "", 1, 100, 1, true, 0, 0, nil, 0},
+		{Project, "vision", "", 1, 20, 1, true, 0, 0, nil, 0},
+		{Organization, "lab", "cpu", 0, 9000, 1000, true, 0, 0, nil, 0},
+		{Workflow, "inner", "", 0, 8, 1, true, 0, 0, nil, 0},
+		{Workflow, "outer", "", 1, 10, 1, true, 0, 0, nil, 0},
 	}, e.Checks)
 	assert.Equal(t, []string{"inner", "middle", "outer"}, e.Workflows)
 	assert.Equal(t, [5]string{"job", "gpu", "default", "vision", "lab"}, [5]string{e.Operation, e.Queue, e.Agent, e.Project, e.Organization})
@@ -286,4 +286,35 @@ func TestFormatAmount(t *testing.T) {
 	} {
 		assert.Equal(t, test.want, FormatAmount(test.resource, test.amount))
 	}
+}
+
+func TestSharesAreCalledShares(t *testing.T) {
+	f := newFixture(t)
+	f.queue("q", 1, 10)
+	f.SetProject("p", "acme", noLimits)
+	f.SetOrganization("acme", Limits{Seats: 1, Resources: map[string]int64{"cpu": 1000}, Whole: map[string]int64{"": 20, "cpu": 8000}})
+	f.Charge(f.pod("a", "q", in("p")))
+	f.enter("b", "q", in("p"))
+	f.enter("c", "q", of("a"), in("p"), asks("cpu", 9000))
+	f.enter("d", "q", in("p"), asks("cpu", 8000))
+	for _, tt := range []struct {
+		uid     string
+		reason  Reason
+		message string
+	}{
+		{"b", OrganizationFull, "organization acme: 1/1 operations running (this cluster's share of 20); position 1 of 1"},
+		{"c", NeverFits, "asks cpu 9 but organization acme allows at most 8 in all; lower the request or raise the quota"},
+		{"d", OrganizationFull, "organization acme: 1/1 operations running (this cluster's share of 20)"},
+	} {
+		e, _ := f.Explain(tt.uid)
+		assert.Equal(t, tt.reason, e.Reason, tt.uid)
+		assert.Equal(t, tt.message, e.Message(), tt.uid)
+	}
+	f.Remove("a")
+	e, _ := f.Explain("d")
+	assert.Equal(t, OrganizationQuota, e.Reason, "it fits when the share grows")
+	assert.Equal(t, "organization acme: cpu 0/1 used, needs 8 (this cluster's share of 8)", e.Message())
+	f.SetOrganization("acme", Limits{Seats: 20, Resources: map[string]int64{"cpu": 8000}})
+	admitted := f.Admit(0)
+	assert.Len(t, admitted, 2, "b and d")
 }

@@ -31,6 +31,9 @@ type Ledger struct {
 	changedQueues []*queue
 	changedAgents []*agent
 
+	changedProjects      map[*project]struct{}
+	changedOrganizations map[*organization]struct{}
+
 	seed uint32
 	read uint64 // by foresee, which would otherwise be left out as useless
 }
@@ -46,9 +49,13 @@ func New() *Ledger {
 		organizations: map[string]*organization{},
 		workflows:     map[string]*workflow{},
 		hashing:       maphash.MakeSeed(),
-		shapes:        map[shapeKey]*shape{},
-		open:          tree[*gate]{less: gateBefore},
-		seed:          1,
+
+		changedProjects:      map[*project]struct{}{},
+		changedOrganizations: map[*organization]struct{}{},
+
+		shapes: map[shapeKey]*shape{},
+		open:   tree[*gate]{less: gateBefore},
+		seed:   1,
 	}
 	l.ungated = l.newGate(nil, seats)
 	return l

@@ -129,6 +129,7 @@ type level struct {
 // project owns pods, over all queues.
 type project struct {
 	limitNode
+	changed      bool          // since ChangedTenants was last called
 	organization *organization // also of a deleted project, while it has pods
 	shapes       map[*shape]struct{}
 	refs         int // pods and seats
@@ -146,6 +147,7 @@ type workflow struct {
 // organization groups projects.
 type organization struct {
 	limitNode
+	changed  bool // since ChangedTenants was last called
 	projects map[*project]struct{}
 }
 
@@ -222,7 +224,7 @@ func (l *Ledger) setLimits(n *limitNode, limits Limits) bool {
 	}
 	old := n.bounds
 	n.bounds = nil
-	n.limits = Limits{limits.Seats, maps.Clone(limits.Resources), limits.Closed}
+	n.limits = Limits{limits.Seats, maps.Clone(limits.Resources), maps.Clone(limits.Whole), limits.Closed}
 	if limits.Seats >= 0 {
 		n.setBound(seats, limits.Seats)
 	}
@@ -248,7 +250,8 @@ func (l *Ledger) setLimits(n *limitNode, limits Limits) bool {
 }
 
 func (limits Limits) equal(other Limits) bool {
-	return limits.Seats == other.Seats && limits.Closed == other.Closed && maps.Equal(limits.Resources, other.Resources)
+	return limits.Seats == other.Seats && limits.Closed == other.Closed && maps.Equal(limits.Resources, other.Resources) &&
+		maps.Equal(limits.Whole, other.Whole)
 }
 
 func (n *limitNode) setBound(d dim, bound int64) {

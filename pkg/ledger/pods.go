@@ -328,6 +328,7 @@ func (l *Ledger) chargeSeat(op *operation, sign int64) {
 	for n := range op.seatPath().nodes {
 		l.charge(n, seats, sign)
 	}
+	l.noteProject(op.seatOwner.project)
 	if sign > 0 {
 		op.queue.seated.add(op)
 	} else {
@@ -354,6 +355,7 @@ func (l *Ledger) setState(p *pod, s State) {
 	}
 	l.tally(op, 1)
 	l.note(op.queue)
+	l.noteProject(p.owner.project)
 }
 
 func (l *Ledger) tally(op *operation, sign int) {

@@ -160,6 +160,52 @@ func (l *Ledger) NodeUsage(kind Kind, name string) (held int64, resources map[st
 	return n.taken(seats), l.resources(n), true
 }
 
+// Demand is the seats and resources that pods hold of a project or an organization and wait for, whatever its limits.
+// Of those that wait each counts as an operation of its own, unless its operation has a seat. A gang that forms counts
+// when all of it is here.
+func (l *Ledger) Demand(kind Kind, name string) (wanted int64, resources map[string]int64) {
+	wanted, resources, _ = l.NodeUsage(kind, name)
+	add := func(p *project) {
+		for s := range p.shapes {
+			if s.partial {
+				continue
+			}
+			count := int64(s.pods.len())
+			if s.gang != nil {
+				count = 1
+			}
+			if !s.seated {
+				wanted = plus(wanted, count)
+			}
+			for _, want := range s.ask.needs {
+				dimension := l.dims.names[want.dim]
+				resources[dimension] = plus(resources[dimension], times(want.amount, count))
+			}
+		}
+	}
+	switch kind {
+	case Project:
+		if p := l.projects[name]; p != nil {
+			add(p)
+		}
+	case Organization:
+		if o := l.organizations[name]; o != nil {
+			for p := range o.projects {
+				add(p)
+			}
+		}
+	}
+	return wanted, resources
+}
+
+// times multiplies amounts; the product ends at the largest amount.
+func times(a, n int64) int64 {
+	if n > 0 && a > math.MaxInt64/n {
+		return math.MaxInt64
+	}
+	return a * n
+}
+
 func (l *Ledger) nodeNamed(kind Kind, name string) *limitNode {
 	switch kind {
 	case Queue:
@@ -210,6 +256,39 @@ func (l *Ledger) Changed() (queues, agents []string) {
 	clear(l.changedAgents)
 	l.changedQueues, l.changedAgents = l.changedQueues[:0], l.changedAgents[:0]
 	return queues, agents
+}
+
+// ChangedTenants names the projects and organizations, in no order, whose usage, demand or limits changed since it was last called.
+func (l *Ledger) ChangedTenants() (projects, organizations []string) {
+	for p := range l.changedProjects {
+		p.changed = false
+		projects = append(projects, p.name)
+	}
+	for o := range l.changedOrganizations {
+		o.changed = false
+		organizations = append(organizations, o.name)
+	}
+	clear(l.changedProjects)
+	clear(l.changedOrganizations)
+	return projects, organizations
+}
+
+func (l *Ledger) noteProject(p *project) {
+	if p == nil {
+		return
+	}
+	if !p.changed {
+		p.changed = true
+		l.changedProjects[p] = struct{}{}
+	}
+	l.noteOrganization(p.organization)
+}
+
+func (l *Ledger) noteOrganization(o *organization) {
+	if o != nil && !o.changed {
+		o.changed = true
+		l.changedOrganizations[o] = struct{}{}
+	}
 }
 
 func (l *Ledger) note(q *queue) {

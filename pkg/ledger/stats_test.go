@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -81,4 +82,59 @@ func TestIteration(t *testing.T) {
 	}
 	assert.Equal(t, "Unknown Waiting Suspended Admitted Running",
 		Unknown.String()+" "+Waiting.String()+" "+Suspended.String()+" "+Admitted.String()+" "+Running.String())
+}
+
+func TestDemandIsWhatIsHeldAndWaitedFor(t *testing.T) {
+	f := newFixture(t)
+	f.queue("q", 1, 1)
+	f.SetProject("p", "acme", Limits{Seats: 0})
+	f.SetProject("other", "acme", noLimits)
+	f.Charge(f.pod("a1", "q", of("a"), in("p"), asks("cpu", 1000)))
+	f.enter("a2", "q", of("a"), in("p"), asks("cpu", 500))
+	f.enter("b", "q", in("p"), asks("cpu", 7))
+	f.enter("c", "q", in("p"), asks("cpu", 7))
+	f.enter("d", "q", in("other"), asks("gpu", math.MaxInt64))
+	f.enter("e", "q", in("other"), asks("gpu", math.MaxInt64))
+	f.gang("g", "q", 2, 3, in("p"), asks("cpu", 100))
+	f.Suspend("c", "no node fits")
+	seats, resources := f.Demand(Project, "p")
+	assert.Equal(t, int64(2), seats, "the second pod of an operation that has a seat needs none; what is in back-off or incomplete wants nothing")
+	assert.Equal(t, map[string]int64{"cpu": 1507}, resources)
+	f.gang("g2", "q", 2, 2, in("p"), asks("cpu", 100))
+	seats, resources = f.Demand(Project, "p")
+	assert.Equal(t, int64(3), seats, "a gang takes one seat")
+	assert.Equal(t, map[string]int64{"cpu": 1707}, resources)
+	seats, resources = f.Demand(Organization, "acme")
+	assert.Equal(t, int64(5), seats)
+	assert.Equal(t, map[string]int64{"cpu": 1707, "gpu": math.MaxInt64}, resources)
+}
+
+func TestChangedTenants(t *testing.T) {
+	f := newFixture(t)
+	f.queue("q", 1, 1)
+	changed := func() []string {
+		projects, organizations := f.ChangedTenants()
+		slices.Sort(projects)
+		slices.Sort(organizations)
+		return append(projects, organizations...)
+	}
+	f.SetProject("p", "acme", Limits{Seats: 3})
+	f.SetProject("r", "acme", Limits{Seats: 3})
+	assert.Equal(t, []string{"p", "r", "acme"}, changed())
+	assert.Empty(t, changed())
+	f.SetProject("p", "acme", Limits{Seats: 3})
+	f.SetOrganization("acme", noLimits)
+	assert.Empty(t, changed(), "the same again is no change")
+	f.enter("a", "q", in("p"))
+	assert.Equal(t, []string{"p", "acme"}, changed())
+	f.Admit(0)
+	assert.Equal(t, []string{"p", "acme"}, changed())
+	f.Remove("a")
+	assert.Equal(t, []string{"p", "acme"}, changed())
+	f.SetProject("p", "umbrella", Limits{Seats: 3})
+	assert.Equal(t, []string{"acme", "umbrella"}, changed())
+	f.DeleteProject("p")
+	assert.NotContains(t, changed(), "p", "it is gone")
+	f.SetOrganization("acme", Limits{Seats: 1})
+	assert.Equal(t, []string{"acme"}, changed())
 }

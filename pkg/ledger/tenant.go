@@ -17,6 +17,7 @@ func (l *Ledger) dropProject(p *project) {
 		return
 	}
 	delete(l.projects, p.name)
+	delete(l.changedProjects, p)
 	l.setOrganization(p, nil)
 }
 
@@ -66,6 +67,7 @@ func (l *Ledger) organizationNamed(name string) *organization {
 func (l *Ledger) dropOrganization(o *organization) {
 	if !o.exists && len(o.projects) == 0 {
 		delete(l.organizations, o.name)
+		delete(l.changedOrganizations, o)
 	}
 }
 
@@ -80,6 +82,7 @@ func (l *Ledger) SetProject(name, organization string, limits Limits) {
 		l.setOrganization(p, l.organizationNamed(organization))
 	}
 	if changed {
+		l.noteProject(p)
 		l.rejudge(maps.Keys(p.shapes))
 	}
 }
@@ -101,6 +104,8 @@ func (l *Ledger) setOrganization(p *project, to *organization) {
 	if from == to {
 		return
 	}
+	l.noteOrganization(from)
+	l.noteOrganization(to)
 	var target *limitNode
 	if from != nil {
 		delete(from.projects, p)
@@ -121,6 +126,7 @@ func (l *Ledger) SetOrganization(name string, limits Limits) {
 	o := l.organizationNamed(name)
 	o.exists = true
 	if l.setLimits(&o.limitNode, limits) {
+		l.noteOrganization(o)
 		for p := range o.projects {
 			l.rejudge(maps.Keys(p.shapes))
 		}

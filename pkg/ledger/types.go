@@ -25,6 +25,9 @@ const (
 type Limits struct {
 	Seats     int64
 	Resources map[string]int64
+	// Whole is, by resource, what a bound is this cluster's share of; empty: seats. What is not named is whole.
+	// Sentences say so, nothing else goes by it.
+	Whole map[string]int64
 	// Closed, where not empty, says why the node admits nothing for now, such as a budget that is
 	// used up. What holds room keeps it.
 	Closed string
