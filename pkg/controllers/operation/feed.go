@@ -96,14 +96,16 @@ func (f *feed) setup(mgr manager.Manager) error {
 		}, func(a *v1alpha1.Agent) {
 			f.window.Limits(func(l *ledger.Ledger) { l.DeleteAgent(a.Name) })
 		}),
-		&v1alpha1.Project{}: on(func(p *v1alpha1.Project) {
+		// The look-ahead counts the operations of all clusters together, so tenants have their whole limits in it, not this
+		// cluster's shares.
+		&v1alpha1.Project{}: onSpec(func(p *v1alpha1.Project) {
 			f.window.Limits(func(l *ledger.Ledger) {
 				l.SetProject(p.Name, p.Spec.Organization, limits.Of(p.Spec.Concurrency, p.Spec.Quota))
 			})
 		}, func(p *v1alpha1.Project) {
 			f.window.Limits(func(l *ledger.Ledger) { l.DeleteProject(p.Name) })
 		}),
-		&v1alpha1.Organization{}: on(func(o *v1alpha1.Organization) {
+		&v1alpha1.Organization{}: onSpec(func(o *v1alpha1.Organization) {
 			f.window.Limits(func(l *ledger.Ledger) { l.SetOrganization(o.Name, limits.Of(o.Spec.Concurrency, o.Spec.Quota)) })
 		}, func(o *v1alpha1.Organization) {
 			f.window.Limits(func(l *ledger.Ledger) { l.DeleteOrganization(o.Name) })
@@ -145,6 +147,17 @@ func on[T client.Object](seen, gone func(T)) toolscache.ResourceEventHandler {
 			gone(o.(T))
 		},
 	}
+}
+
+// onSpec is on for objects whose status does not matter.
+func onSpec[T client.Object](seen, gone func(T)) toolscache.ResourceEventHandler {
+	handler := on(seen, gone).(toolscache.ResourceEventHandlerFuncs)
+	handler.UpdateFunc = func(before, now any) {
+		if b, n := before.(T), now.(T); b.GetUID() != n.GetUID() || b.GetGeneration() != n.GetGeneration() {
+			seen(n)
+		}
+	}
+	return handler
 }
 
 // Start implements manager.Runnable: from here on, operations come to be due. It runs in the replica
