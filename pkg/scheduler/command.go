@@ -30,6 +30,7 @@ import (
 	_ "sigs.k8s.io/scheduler-plugins/apis/config/scheme" // the arguments of Coscheduling
 	"sigs.k8s.io/scheduler-plugins/pkg/coscheduling"
 
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/ledger"
 	_ "github.com/queueyard/queueyard/pkg/scheduler/config/scheme" // the plugins' arguments
 	"github.com/queueyard/queueyard/pkg/version"
@@ -123,6 +124,7 @@ func newRoom(clock clock.WithTicker) *Room {
 		changes:   newChanges(),
 		preempt:   newPreemption(),
 		accounts:  map[accountKey]*account{},
+		enforced:  map[accountKey]*v1alpha1.EnforcedLimits{},
 		turnovers: map[string]*turnover{},
 		vacancies: map[string][]time.Time{},
 		announce:  func(context.Context) {},
@@ -177,7 +179,7 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 	r.SchedulingQueue, sched.SchedulingQueue = sched.SchedulingQueue, r
 	r.onRun = func() {
 		r.ready.elected()
-		go r.lead(ctx, cc, workers)
+		go r.lead(ctx, cc, client, workers)
 	}
 	return nil
 }
@@ -186,21 +188,24 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 const adoptRetry = time.Second
 
 // lead begins to admit: after everything has been seen once, and after a look at what the API
-// server itself says is on nodes.
-func (r *Room) lead(ctx context.Context, cc *schedulerserverconfig.CompletedConfig, workers []func(context.Context)) {
+// server itself says of tenants' limits and of what is on nodes.
+func (r *Room) lead(ctx context.Context, cc *schedulerserverconfig.CompletedConfig, ours *rest.RESTClient, workers []func(context.Context)) {
 	logger := klog.FromContext(ctx)
 	if !r.ready.synced(ctx.Done()) {
 		return
 	}
 	for {
-		err := r.adopt(ctx, cc.Client)
+		err := r.adoptTenants(ctx, ours)
+		if err == nil {
+			err = r.adopt(ctx, cc.Client)
+		}
 		if err == nil {
 			err = r.catchUp(ctx, cc.Client)
 		}
 		if err == nil {
 			break
 		}
-		logger.Error(err, "Cannot see what is on nodes; nothing is admitted until then")
+		logger.Error(err, "Cannot see what limits tenants have and what is on nodes; nothing is admitted until then")
 		select {
 		case <-ctx.Done():
 			return

@@ -287,11 +287,14 @@ func (r *Room) agentCameOrWent(name string) {
 func (r *Room) projectSeen(p *v1alpha1.Project) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.applyProject(p)
 	before, known := r.directory.Project(p.Name)
+	if known && older(p, before) {
+		return
+	}
+	r.applyProject(p)
 	r.directory.SetProject(p)
-	r.directory.forgetClaims()
-	if !known || before.Generation != p.Generation {
+	if !known || before.UID != p.UID || before.Generation != p.Generation {
+		r.directory.forgetClaims()
 		r.tenancyChanged()
 	}
 	r.changes.projects[p.Name] = true
@@ -299,24 +302,31 @@ func (r *Room) projectSeen(p *v1alpha1.Project) {
 }
 
 func (r *Room) applyProject(p *v1alpha1.Project) {
-	r.ledger.SetProject(p.Name, p.Spec.Organization, r.limits(ledger.Project, p.Name, p.Spec.Concurrency, p.Spec.Quota, p.Status.Budget))
+	r.ledger.SetProject(p.Name, p.Spec.Organization, r.tenantLimits(ledger.Project, p, p.Spec.Concurrency, p.Spec.Quota, &p.Status))
 }
 
 func (r *Room) projectGone(p *v1alpha1.Project) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if now, ok := r.directory.Project(p.Name); ok && now.UID != p.UID {
+		return // another of its name is there
+	}
 	r.directory.DeleteProject(p.Name)
 	r.directory.forgetClaims()
 	r.ledger.DeleteProject(p.Name)
 	delete(r.accounts, accountKey{ledger.Project, p.Name})
+	delete(r.enforced, accountKey{ledger.Project, p.Name})
 	r.tenancyChanged()
 }
 
 func (r *Room) organizationSeen(o *v1alpha1.Organization) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.applyOrganization(o)
 	before, known := r.directory.Organization(o.Name)
+	if known && older(o, before) {
+		return
+	}
+	r.applyOrganization(o)
 	r.directory.SetOrganization(o)
 	if !known || before.Generation != o.Generation {
 		r.tenancyChanged()
@@ -326,15 +336,19 @@ func (r *Room) organizationSeen(o *v1alpha1.Organization) {
 }
 
 func (r *Room) applyOrganization(o *v1alpha1.Organization) {
-	r.ledger.SetOrganization(o.Name, r.limits(ledger.Organization, o.Name, o.Spec.Concurrency, o.Spec.Quota, o.Status.Budget))
+	r.ledger.SetOrganization(o.Name, r.tenantLimits(ledger.Organization, o, o.Spec.Concurrency, o.Spec.Quota, &o.Status))
 }
 
 func (r *Room) organizationGone(o *v1alpha1.Organization) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if now, ok := r.directory.Organization(o.Name); ok && now.UID != o.UID {
+		return // another of its name is there
+	}
 	r.directory.DeleteOrganization(o.Name)
 	r.ledger.DeleteOrganization(o.Name)
 	delete(r.accounts, accountKey{ledger.Organization, o.Name})
+	delete(r.enforced, accountKey{ledger.Organization, o.Name})
 	r.tenancyChanged()
 }
 

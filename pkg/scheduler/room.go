@@ -14,6 +14,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/utils/clock"
 
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/ledger"
 	"github.com/queueyard/queueyard/pkg/scheduler/config"
 	"github.com/queueyard/queueyard/pkg/tenancy"
@@ -57,11 +58,12 @@ type Room struct {
 	woken     time.Time // the last round of wake-ups
 	changes   changes
 	accounts  map[accountKey]*account
-	leading   bool                   // the accounts here, not those in statuses, are the truth
-	turnovers map[string]*turnover   // by queue
-	vacancies map[string][]time.Time // by queue: since when its seats are free that others wait for
-	announce  func(context.Context)  // has the API server ask this replica while it leads
-	serving   atomic.Bool            // who asks may look: this replica leads and has seen everything
+	enforced  map[accountKey]*v1alpha1.EnforcedLimits // of tenants: what the ledger has
+	leading   bool                                    // the accounts here, not those in statuses, are the truth
+	turnovers map[string]*turnover                    // by queue
+	vacancies map[string][]time.Time                  // by queue: since when its seats are free that others wait for
+	announce  func(context.Context)                   // has the API server ask this replica while it leads
+	serving   atomic.Bool                             // who asks may look: this replica leads and has seen everything
 }
 
 // entry is one pod of our profiles that is not over.

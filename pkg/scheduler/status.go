@@ -24,7 +24,8 @@ import (
 // statusPeriod is how often at most a queue's or an agent's status is written.
 const statusPeriod = time.Second
 
-// statusWriter is the one writer of the status of queues and agents, but for the count of Operations, and of budgets.
+// statusWriter is the one writer of the status of queues and agents, but for the count of Operations, and of what the
+// status of tenants counts.
 type statusWriter struct {
 	room   *Room
 	client *rest.RESTClient
@@ -100,6 +101,13 @@ func (r *Room) statusChanges() []statusChange {
 	for _, name := range agents {
 		r.changes.agents[name] = true
 	}
+	projects, organizations := r.ledger.ChangedTenants()
+	for _, name := range projects {
+		r.changes.projects[name] = true
+	}
+	for _, name := range organizations {
+		r.changes.organizations[name] = true
+	}
 	now := metav1.NewTime(r.clock.Now())
 	var out []statusChange
 	for name := range r.changes.queues {
@@ -121,24 +129,15 @@ func (r *Room) statusChanges() []statusChange {
 	}
 	for name := range r.changes.projects {
 		if p, ok := r.directory.Project(name); ok {
-			out = r.budgetChange(out, accountKey{ledger.Project, name}, "projects", p.ObjectMeta, p.Status.Budget)
+			out = r.tenantChange(out, accountKey{ledger.Project, name}, "projects", p.ObjectMeta, &p.Status)
 		}
 	}
 	for name := range r.changes.organizations {
 		if o, ok := r.directory.Organization(name); ok {
-			out = r.budgetChange(out, accountKey{ledger.Organization, name}, "organizations", o.ObjectMeta, o.Status.Budget)
+			out = r.tenantChange(out, accountKey{ledger.Organization, name}, "organizations", o.ObjectMeta, &o.Status)
 		}
 	}
 	r.changes = newChanges()
-	return out
-}
-
-// budgetChange adds what a tenant's account says, if its status says something else. The rest of that
-// status is the controller's.
-func (r *Room) budgetChange(out []statusChange, key accountKey, resource string, object metav1.ObjectMeta, before *v1alpha1.BudgetStatus) []statusChange {
-	if now := r.budgetStatus(key); !equality.Semantic.DeepEqual(now, before) {
-		out = append(out, statusChange{resource, object, map[string]any{"budget": now}})
-	}
 	return out
 }
 
@@ -151,23 +150,15 @@ func (r *Room) budgetStatus(key accountKey) *v1alpha1.BudgetStatus {
 	return a.published.DeepCopy()
 }
 
-// explicitUsage is a queue's status as a merge patch: a resource that is no longer used must be
-// named to be removed.
+// explicitUsage is a queue's status as a merge patch.
 func explicitUsage(status, before v1alpha1.QueueStatus) any {
-	usage := map[string]any{}
-	for name := range before.Usage {
-		usage[string(name)] = nil
-	}
-	for name, q := range status.Usage {
-		usage[string(name)] = q
-	}
 	return map[string]any{
 		"observedGeneration": status.ObservedGeneration,
 		"pending":            status.Pending,
 		"oldestPending":      status.OldestPending,
 		"admitted":           status.Admitted,
 		"running":            status.Running,
-		"usage":              usage,
+		"usage":              explicit(status.Usage, before.Usage),
 		"conditions":         status.Conditions,
 		"costRate":           status.CostRate,
 		"budget":             status.Budget,

@@ -28,6 +28,20 @@ func (w *world) written(t *testing.T) (names []string) {
 			w.room.agentSeen(a)
 			continue
 		}
+		switch change.resource {
+		case "projects":
+			p, _ := w.room.directory.Project(change.object.Name)
+			p = p.DeepCopy()
+			mergeStatus(t, &p.Status, text)
+			w.room.projectSeen(p)
+			continue
+		case "organizations":
+			o, _ := w.room.directory.Organization(change.object.Name)
+			o = o.DeepCopy()
+			mergeStatus(t, &o.Status, text)
+			w.room.organizationSeen(o)
+			continue
+		}
 		q := w.room.directory.queues[change.object.Name].DeepCopy()
 		q.Status = v1alpha1.QueueStatus{}
 		require.NoError(t, json.Unmarshal(text, &q.Status))
@@ -39,6 +53,38 @@ func (w *world) written(t *testing.T) (names []string) {
 		w.room.queueSeen(q)
 	}
 	return names
+}
+
+// mergeStatus does to a status what a merge patch does.
+func mergeStatus(t *testing.T, status *v1alpha1.TenantStatus, patch []byte) {
+	t.Helper()
+	text, err := json.Marshal(status)
+	require.NoError(t, err)
+	var before, change map[string]any
+	require.NoError(t, json.Unmarshal(text, &before))
+	require.NoError(t, json.Unmarshal(patch, &change))
+	text, err = json.Marshal(merged(before, change))
+	require.NoError(t, err)
+	*status = v1alpha1.TenantStatus{}
+	require.NoError(t, json.Unmarshal(text, status))
+}
+
+func merged(before any, change map[string]any) map[string]any {
+	out, _ := before.(map[string]any)
+	if out == nil {
+		out = map[string]any{}
+	}
+	for key, value := range change {
+		switch inner, nested := value.(map[string]any); {
+		case value == nil:
+			delete(out, key)
+		case nested:
+			out[key] = merged(out[key], inner)
+		default:
+			out[key] = value
+		}
+	}
+	return out
 }
 
 func TestStatusFollowsTheLedger(t *testing.T) {

@@ -391,6 +391,9 @@ func check(c *ledger.Check) api.Check {
 	if c.Held > 0 {
 		out.Held = new(quantity(c.Resource, c.Held))
 	}
+	if c.Whole > 0 {
+		out.Whole = new(quantity(c.Resource, c.Whole))
+	}
 	if c.Kept > 0 {
 		out.Kept = new(quantity(c.Resource, c.Kept))
 	}

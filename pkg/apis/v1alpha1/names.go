@@ -59,6 +59,9 @@ const (
 	// MirroredLabel on an agent, queue, project or organization in an agent's cluster says that the agent of that name
 	// keeps it as the hub has it.
 	MirroredLabel = "queueyard.io/mirrored"
+	// ShareOfAnnotation on a project or an organization in an agent's cluster says, as a Share in JSON, what its limits are
+	// this cluster's share of.
+	ShareOfAnnotation = "queueyard.io/share-of"
 	// ManagedLabel on a Namespace, with the value "true", puts the namespace under admission.
 	ManagedLabel = "queueyard.io/managed"
 )

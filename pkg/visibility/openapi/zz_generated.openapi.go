@@ -123,6 +123,12 @@ func schema_pkg_apis_visibility_v1alpha1_Check(ref common.ReferenceCallback) com
 							Ref: ref(resource.Quantity{}.OpenAPIModelName()),
 						},
 					},
+					"whole": {
+						SchemaProps: spec.SchemaProps{
+							Description: "whole is what the limit is this cluster's share of. Unset: it is whole.",
+							Ref:         ref(resource.Quantity{}.OpenAPIModelName()),
+						},
+					},
 					"used": {
 						SchemaProps: spec.SchemaProps{
 							Description: "used by all that hold room; of a pod that holds room itself, with what it needs.",

@@ -164,6 +164,9 @@ type Check struct {
 	LimitReference `json:",inline"`
 
 	Limit resource.Quantity `json:"limit"`
+	// whole is what the limit is this cluster's share of. Unset: it is whole.
+	// +optional
+	Whole *resource.Quantity `json:"whole,omitempty"`
 	// used by all that hold room; of a pod that holds room itself, with what it needs.
 	Used resource.Quantity `json:"used"`
 	// need is what the pod, or its whole gang, asks for.

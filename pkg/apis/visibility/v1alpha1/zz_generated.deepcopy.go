@@ -16,6 +16,11 @@ func (in *Check) DeepCopyInto(out *Check) {
 	*out = *in
 	out.LimitReference = in.LimitReference
 	out.Limit = in.Limit.DeepCopy()
+	if in.Whole != nil {
+		in, out := &in.Whole, &out.Whole
+		x := (*in).DeepCopy()
+		*out = &x
+	}
 	out.Used = in.Used.DeepCopy()
 	out.Need = in.Need.DeepCopy()
 	if in.Held != nil {
