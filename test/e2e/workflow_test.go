@@ -110,7 +110,7 @@ func TestWorkflowExamples(t *testing.T) {
 		"branches":  `{"report": {"small": "succeeded", "large": "skipped"}}`,
 		"sweep":     `{"best": 1, "all": [9, 4, 1, 0, 1, 4]}`,
 		"each-file": `{"letters": [3, 5]}`,
-		"fit":       `{"trials": 22, "good": true}`,
+		"fit":       `{"trials": 22, "continued": 5, "good": true}`,
 		"compass":   `{"trials": 20, "best": {"a": 2.5, "b": -1.25}}`,
 	}
 	for _, block := range strings.Split(text, "```yaml\n")[1:] {
@@ -122,6 +122,9 @@ func TestWorkflowExamples(t *testing.T) {
 		w = s.ends(w.Name, v1alpha1.StatusSucceeded)
 		require.JSONEq(t, outputs[w.Name], string(encoded(w.Status.Outputs).Raw), w.Name)
 		delete(outputs, w.Name)
+		if w.Name == "fit" {
+			s.continues(s.workflowsOf("fit")[0])
+		}
 	}
 	require.Empty(t, outputs, "examples that are not there")
 }
