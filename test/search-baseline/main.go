@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/c-bata/goptuna"
@@ -17,8 +18,14 @@ import (
 
 func main() {
 	seeds := flag.Int("seeds", 20, "how many seeds, from 0, a median is of")
+	only := flag.String("only", "", "a regular expression: measure only searches whose name it matches, and check nothing")
 	flag.Parse()
-	if err := run(*seeds); err != nil {
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "-only:", err)
+		os.Exit(2)
+	}
+	if err := run(*seeds, wanted); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -31,7 +38,7 @@ func key(search string, p measure.Problem, trials int) string {
 	return fmt.Sprintf("%s, %s@%d", search, p.Name, trials)
 }
 
-func run(seeds int) error {
+func run(seeds int, wanted *regexp.Regexp) error {
 	t := table{}
 	fmt.Println("| search | at a time | Branin@50 | @200 | Hartmann6@50 | @100 | @200 | took |")
 	fmt.Println("|---|---|---|---|---|---|---|---|")
@@ -40,6 +47,9 @@ func run(seeds int) error {
 		measure.Bayes("ei", 1), measure.Bayes("ei", 4), measure.Bayes("ucb", 1), measure.Bayes("ucb", 4), measure.Bayes("poi", 1), measure.Bayes("poi", 4),
 	}
 	for _, s := range all {
+		if !wanted.MatchString(s.Name) {
+			continue
+		}
 		name := fmt.Sprintf("%s ×%d", s.Name, s.Parallel)
 		branin, hartmann := []int{50, 200}, []int{50, 100, 200}
 		if s.Costly {
@@ -53,13 +63,18 @@ func run(seeds int) error {
 		}
 	}
 	for _, name := range []string{"random", "tpe", "cma-es"} {
-		name = "goptuna, " + name
+		if name = "goptuna, " + name; !wanted.MatchString(name) {
+			continue
+		}
 		err := t.row(name+" ×1", name, 1, []int{50, 200}, []int{50, 100, 200}, func(p measure.Problem, budgets []int) ([]float64, error) {
 			return measure.Medians(seeds, len(budgets), func(seed int64) ([]float64, error) { return regret(name, p, seed, budgets) })
 		})
 		if err != nil {
 			return err
 		}
+	}
+	if wanted.String() != "" {
+		return nil
 	}
 	return t.check()
 }
