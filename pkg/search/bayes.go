@@ -37,7 +37,8 @@ type UtilityFunction struct {
 	Kappa *float64 `json:"kappa,omitempty"`
 
 	// Eps is how much better than the best a trial must be to count as an improvement for ei and poi, in
-	// standard deviations of what trials had. Default: 0.
+	// standard deviations of what trials had. Default: 0 for ei; for poi three times the expected improvement
+	// where most is expected, so that it gets smaller as the search goes on.
 	Eps *float64 `json:"eps,omitempty"`
 
 	// GaussianProcess that is learned.
@@ -93,6 +94,7 @@ func newBayes(b *Bayes, seed int64) (Algorithm, error) {
 	return s, nil
 }
 
+// utility that is wanted, or nil if it depends on what is known.
 func (u UtilityFunction) utility(errs *problems) utility {
 	number := func(name string, given *float64, otherwise float64) float64 {
 		if given == nil {
@@ -110,6 +112,9 @@ func (u UtilityFunction) utility(errs *problems) utility {
 	case "ucb":
 		return confidenceBound{kappa}
 	case "poi":
+		if u.Eps == nil {
+			return nil
+		}
 		return improvementProbability{number("eps", u.Eps, 0)}
 	}
 	errs.add("acquisitionFunction is %q: write ei, ucb or poi", clip(u.AcquisitionFunction))
@@ -155,7 +160,7 @@ type bayes struct {
 	cube
 	seed    int64
 	initial int64
-	utility utility
+	utility utility // nil: ambitious
 	options gp.Options
 }
 

@@ -29,19 +29,27 @@ type spot struct {
 
 // maximize finds a promising point that was not tried.
 func (b *bayes) maximize(model *gp.Model, best float64, ranked []result, h *history, index int64) map[string]json.RawMessage {
+	spots := b.spots(ranked, index)
+	means, deviations := make([]float64, len(spots)), make([]float64, len(spots))
+	for i, s := range spots {
+		means[i], deviations[i] = model.Predict(s.x)
+	}
+	utility := b.utility
+	if utility == nil {
+		utility = ambitious(means, deviations, best)
+	}
+	for i := range spots {
+		spots[i].value, _, _ = utility.of(means[i], deviations[i], best)
+	}
 	promise := func(x []float64) float64 {
 		mean, deviation := model.Predict(x)
-		value, _, _ := b.utility.of(mean, deviation, best)
+		value, _, _ := utility.of(mean, deviation, best)
 		return value
-	}
-	spots := b.spots(ranked, index)
-	for i := range spots {
-		spots[i].value = promise(spots[i].x)
 	}
 	better := func(a, b spot) int { return cmp.Compare(b.value, a.value) }
 	slices.SortStableFunc(spots, better)
 	for i := range min(climbs, len(spots)) {
-		spots = append(spots, b.settle(b.climb(spots[i].x, model, best), promise))
+		spots = append(spots, b.settle(b.climb(spots[i].x, utility, model, best), promise))
 	}
 	slices.SortStableFunc(spots, better)
 	for _, s := range spots {
@@ -99,7 +107,7 @@ func (a axis) any(s *stream) float64 {
 }
 
 // climb follows the gradient uphill. Places are sines of what it varies, so that none leaves the cube.
-func (b *bayes) climb(from []float64, model *gp.Model, best float64) []float64 {
+func (b *bayes) climb(from []float64, utility utility, model *gp.Model, best float64) []float64 {
 	place := func(t []float64) []float64 {
 		x := slices.Clone(from)
 		for i, a := range b.axes {
@@ -117,7 +125,7 @@ func (b *bayes) climb(from []float64, model *gp.Model, best float64) []float64 {
 	}
 	to := gp.Minimize(start, promiseSteps, promiseEnough, func(t, gradient []float64) float64 {
 		mean, deviation, meanBy, deviationBy := model.Gradient(place(t))
-		value, byMean, byDeviation := b.utility.of(mean, deviation, best)
+		value, byMean, byDeviation := utility.of(mean, deviation, best)
 		for i := range gradient {
 			gradient[i] = 0
 			if b.axes[i].weights == nil {

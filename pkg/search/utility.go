@@ -1,6 +1,10 @@
 package search
 
-import "github.com/queueyard/queueyard/pkg/search/elementary"
+import (
+	"math"
+
+	"github.com/queueyard/queueyard/pkg/search/elementary"
+)
 
 // utility says how promising a point is, from what is expected there: mean and deviation of the loss, and
 // the best loss so far. It also has the derivatives by mean and deviation.
@@ -51,4 +55,19 @@ func (u improvementProbability) of(mean, deviation, best float64) (value, byMean
 		value, slope = elementary.Log(mills)-float64(z*z)/2-logSqrt2Pi, 1/mills
 	}
 	return value, -slope / deviation, -float64(slope*z) / deviation
+}
+
+// ambition is how many times the greatest expected improvement counts as one. Of 1 and 3, 3 found Hartmann6's
+// minimum sooner.
+const ambition = 3
+
+// ambitious is the probability of an improvement that is large beside what is expected of some points. With one of
+// any size, a search stays where it is (Jones, 2001, on its target): a place hardly better than the best is the surest.
+func ambitious(means, deviations []float64, best float64) improvementProbability {
+	most := math.Inf(-1)
+	for i := range means {
+		value, _, _ := expectedImprovement{}.of(means[i], deviations[i], best)
+		most = max(most, value)
+	}
+	return improvementProbability{float64(ambition * elementary.Exp(most))}
 }

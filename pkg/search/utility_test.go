@@ -49,3 +49,29 @@ func TestUtilityFar(t *testing.T) {
 		}
 	}
 }
+
+// An improvement counts that is three times what is expected where most is.
+func TestAmbitious(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		best := rapid.Float64Range(-3, 3).Draw(t, "best")
+		means := rapid.SliceOfN(rapid.Float64Range(-3, 3), 1, 5).Draw(t, "means")
+		deviations := rapid.SliceOfN(rapid.Float64Range(0.05, 2), len(means), len(means)).Draw(t, "deviations")
+		most := 0.0
+		for i := range means {
+			z := (best - means[i]) / deviations[i]
+			most = max(most, deviations[i]*(math.Exp(-z*z/2)/math.Sqrt(2*math.Pi)+z*math.Erfc(-z/math.Sqrt2)/2))
+		}
+		require.InDelta(t, 3*most, ambitious(means, deviations, best).eps, 1e-6)
+	})
+}
+
+// What counts as an improvement is what the user says, also none.
+func TestEps(t *testing.T) {
+	var errs problems
+	zero, some := 0.0, 0.25
+	require.Nil(t, UtilityFunction{AcquisitionFunction: "poi"}.utility(&errs))
+	require.Equal(t, improvementProbability{0}, UtilityFunction{AcquisitionFunction: "poi", Eps: &zero}.utility(&errs))
+	require.Equal(t, improvementProbability{some}, UtilityFunction{AcquisitionFunction: "poi", Eps: &some}.utility(&errs))
+	require.Equal(t, expectedImprovement{0}, UtilityFunction{}.utility(&errs))
+	require.NoError(t, errs.err())
+}
