@@ -23,6 +23,8 @@ const (
 	CreateRun Action = "CreateRun"
 	// DeleteRun asks for its deletion.
 	DeleteRun Action = "DeleteRun"
+	// WithdrawRun asks for its deletion if it has not begun; if it has, it goes on.
+	WithdrawRun Action = "WithdrawRun"
 	// ReleaseGate takes the gate of workflows off its pod.
 	ReleaseGate Action = "ReleaseGate"
 	// ReleaseRun takes our finalizer off: how it ended is recorded.
@@ -54,9 +56,11 @@ type Situation struct {
 // Compilation is what a template and params came to.
 type Compilation struct {
 	Queue, Project, Organization string
-	Component                    *v1alpha1.ComponentReference
-	Priority                     int32
-	Cost                         string // declared per hour; empty: by prices
+	// Agent in another cluster that it is assigned to; empty: it runs in this one.
+	Agent     string
+	Component *v1alpha1.ComponentReference
+	Priority  int32
+	Cost      string // declared per hour; empty: by prices
 	// Run is the object to be, Requests what its pods ask for together.
 	Run      *v1alpha1.RunReference
 	Requests corev1.ResourceList
@@ -173,7 +177,7 @@ func (d *decision) compile() bool {
 	}
 	before := d.status.Component
 	d.assign(c)
-	d.status.Component, d.status.Run, d.status.Requests = c.Component, c.Run, c.Requests
+	d.status.Component, d.status.Run, d.status.Requests, d.status.Agent = c.Component, c.Run, c.Requests, c.Agent
 	if d.status.Phase == v1alpha1.StatusRetrying && equal(before, c.Component) {
 		return true
 	}
@@ -205,6 +209,23 @@ func (d *decision) move() {
 
 func equal(a, b *v1alpha1.ComponentReference) bool {
 	return a == b || a != nil && b != nil && *a == *b
+}
+
+// Replace says that the attempt, which has not begun, is to run elsewhere than was written down.
+func Replace(op *v1alpha1.Operation, c Compilation, now time.Time) {
+	from, to := op.Status.Agent, c.Agent
+	op.Status.Run, op.Status.Component, op.Status.Requests, op.Status.Agent = c.Run, c.Component, c.Requests, c.Agent
+	if from != to {
+		enter(&op.Status, v1alpha1.StatusQueued, now, reasonMoved, fmt.Sprintf("moved from %s to %s: waits in queue %s", clusterOf(from), clusterOf(to), op.Status.Queue))
+		timeline.SetConditions(&op.Status.Conditions, op.Status.Timeline, "operation", op.Generation, now)
+	}
+}
+
+func clusterOf(agent string) string {
+	if agent == "" {
+		return "this cluster"
+	}
+	return "agent " + agent
 }
 
 // approve queues what is approved or needs no approval.
@@ -284,7 +305,7 @@ func (d *decision) follow() {
 		switch {
 		case d.Run.Deleting:
 		case d.Stale || !due:
-			d.action = DeleteRun // others came before it, or it says what no longer holds
+			d.action = WithdrawRun // others came before it, or it says what no longer holds
 		case d.Run.Gated && released:
 			d.action = ReleaseGate
 		}
@@ -293,7 +314,7 @@ func (d *decision) follow() {
 			d.enter(v1alpha1.StatusUnschedulable, d.Run.Cause.Reason, d.Run.Cause.Message)
 		}
 		if d.Stale && !d.Run.Deleting {
-			d.action = DeleteRun
+			d.action = WithdrawRun
 		}
 	case Lost:
 		d.pass(Running)

@@ -18,7 +18,7 @@ func TestMove(t *testing.T) {
 		s := situation(op, seen(stage))
 		s.Assigned, s.Stale = &Compilation{Queue: "cpu", Priority: 3}, true
 		d := Decide(s)
-		require.Equal(t, DeleteRun, d.Action, stage)
+		require.Equal(t, WithdrawRun, d.Action, stage)
 		require.Equal(t, "cpu", d.Status.Queue)
 		require.EqualValues(t, 3, d.Status.Priority)
 		require.Contains(t, d.Status.Timeline[3].Message, "moved from queue gpu")
@@ -34,7 +34,7 @@ func TestNoLongerDue(t *testing.T) {
 	op := operationIn(v1alpha1.StatusQueued)
 	s := situation(op, seen(Waiting))
 	s.Due = func(*v1alpha1.OperationStatus, Observation) (due, released bool) { return false, true }
-	require.Equal(t, DeleteRun, Decide(s).Action)
+	require.Equal(t, WithdrawRun, Decide(s).Action)
 	s.Run = seen(Scheduled)
 	require.Equal(t, Nothing, Decide(s).Action)
 }
@@ -138,7 +138,7 @@ func TestGate(t *testing.T) {
 		{gated: true, due: true, action: Nothing},
 		{gated: true, due: true, released: true, action: ReleaseGate},
 		{gated: true, due: true, released: true, deleting: true, action: Nothing},
-		{gated: true, action: DeleteRun},
+		{gated: true, action: WithdrawRun},
 		{due: true, released: true, action: Nothing},
 	} {
 		run := seen(Waiting)

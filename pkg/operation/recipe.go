@@ -24,6 +24,7 @@ type Recipe struct {
 	template   *expression.Template
 	params     map[string]any
 	component  string
+	object     *v1alpha1.ObjectTemplate // of one that makes an object of any kind
 	Conditions Conditions
 }
 
@@ -94,7 +95,7 @@ func (r *Recipe) compile(template *v1alpha1.RunTemplate, root string, types map[
 	case template.Job != nil:
 		r.kind, raw = "job", template.Job
 	case template.Object != nil:
-		r.kind, raw = "object", &template.Object.Manifest
+		r.kind, raw, r.object = "object", &template.Object.Manifest, template.Object
 		if err := r.conditions(template.Object, root+".object"); err != nil {
 			return err
 		}
@@ -131,21 +132,25 @@ func (r *Recipe) conditions(o *v1alpha1.ObjectTemplate, root string) error {
 
 // Make renders the template for an attempt.
 func (r *Recipe) Make(ctx context.Context, m Mark) (Made, error) {
+	tree, err := r.render(ctx, m)
+	if err != nil {
+		return Made{}, err
+	}
+	return m.Build(r.kind, tree)
+}
+
+func (r *Recipe) render(ctx context.Context, m Mark) (any, error) {
 	rendered, errs := r.template.Render(ctx, expression.Values{Params: r.params, Globals: map[string]any{
 		"name": m.Operation.Name, "namespace": m.Operation.Namespace, "uid": string(m.Operation.UID), "attempt": int64(m.Attempt),
 		"queue": m.Queue, "project": m.Project, "organization": m.Organization, "component": r.component,
 	}})
 	if err := errs.Err(); err != nil {
-		return Made{}, err
+		return nil, err
 	}
 	// Kubernetes' own trees have no other numbers than these.
 	data, err := json.Marshal(rendered)
 	if err != nil {
-		return Made{}, err
+		return nil, err
 	}
-	tree, err := params.Decode(data)
-	if err != nil {
-		return Made{}, err
-	}
-	return m.Build(r.kind, tree)
+	return params.Decode(data)
 }

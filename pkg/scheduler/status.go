@@ -24,8 +24,8 @@ import (
 // statusPeriod is how often at most a queue's or an agent's status is written.
 const statusPeriod = time.Second
 
-// statusWriter is the one writer of the status of queues and agents, but for the count of Operations, and of what the
-// status of tenants counts.
+// statusWriter is the one writer of the status of queues and agents of this cluster, but for the count of Operations, and of what
+// the status of tenants counts.
 type statusWriter struct {
 	room   *Room
 	client *rest.RESTClient
@@ -112,7 +112,7 @@ func (r *Room) statusChanges() []statusChange {
 	var out []statusChange
 	for name := range r.changes.queues {
 		q := r.directory.queues[name]
-		if q == nil {
+		if q == nil || r.servedElsewhere(tenancy.InfoOf(q).Agent) {
 			continue
 		}
 		status := r.queueStatus(q, now)
@@ -121,7 +121,7 @@ func (r *Room) statusChanges() []statusChange {
 		}
 	}
 	for name := range r.changes.agents {
-		if a := r.directory.agents[name]; a != nil {
+		if a := r.directory.agents[name]; a != nil && !a.Spec.Remote {
 			if status := r.agentStatus(a, now); !equality.Semantic.DeepEqual(status, a.Status) {
 				out = append(out, statusChange{"agents", a.ObjectMeta, status})
 			}
@@ -139,6 +139,12 @@ func (r *Room) statusChanges() []statusChange {
 	}
 	r.changes = newChanges()
 	return out
+}
+
+// servedElsewhere says that an agent in another cluster serves queues: it tells their status.
+func (r *Room) servedElsewhere(agent string) bool {
+	a := r.directory.agents[agent]
+	return a != nil && a.Spec.Remote
 }
 
 // budgetStatus is what was last published of an account; nil if there is none.

@@ -81,6 +81,10 @@ type AgentStatus struct {
 	// +optional
 	LastContact *metav1.MicroTime `json:"lastContact,omitempty"`
 
+	// Fenced: the agent was evicted, and the hub holds its lease.
+	// +optional
+	Fenced bool `json:"fenced,omitempty"`
+
 	// Report is a remote agent's account of its cluster.
 	// +optional
 	Report *AgentReport `json:"report,omitempty"`

@@ -105,6 +105,9 @@ const (
 	StalledCondition = "Stalled"
 )
 
+// ReasonUnreachable is that of what nobody can tell of, because an agent in another cluster does not answer.
+const ReasonUnreachable = "AgentUnreachable"
+
 // Unlimited is the written form of "no limit"; an unset limit means the same.
 const Unlimited = -1
 

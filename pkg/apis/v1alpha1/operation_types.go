@@ -123,6 +123,10 @@ type OperationStatus struct {
 	// +optional
 	Component *ComponentReference `json:"component,omitempty"`
 
+	// Agent in another cluster that the current attempt is assigned to. Unset: it runs in this one.
+	// +optional
+	Agent string `json:"agent,omitempty"`
+
 	// Run is the object that the current attempt runs as.
 	// +optional
 	Run *RunReference `json:"run,omitempty"`
@@ -192,6 +196,7 @@ type RunReference struct {
 // +kubebuilder:printcolumn:name="Project",type=string,JSONPath=`.status.project`
 // +kubebuilder:printcolumn:name="Attempt",type=integer,JSONPath=`.status.attempt`
 // +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.status.priority`,priority=1
+// +kubebuilder:printcolumn:name="Agent",type=string,JSONPath=`.status.agent`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Finished")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="an operation's name is a DNS label: at most 63 characters, no dots, so that it can be a label's value"

@@ -22,6 +22,7 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/hub"
 	"github.com/queueyard/queueyard/pkg/controllers/operation"
 	"github.com/queueyard/queueyard/pkg/controllers/queue"
 	"github.com/queueyard/queueyard/pkg/controllers/tenant"
@@ -74,6 +75,7 @@ func newManager(config *rest.Config, o *Options, secret types.NamespacedName, ro
 	}
 	cached := operation.CachedObjects()
 	maps.Copy(cached, workflow.CachedObjects())
+	maps.Copy(cached, hub.CachedObjects())
 	// No other secret is any business of this process.
 	cached[&corev1.Secret{}] = cache.ByObject{
 		Namespaces: map[string]cache.Config{secret.Namespace: {}},
@@ -109,6 +111,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *Options, rotation *certific
 		queue.Setup(mgr),
 		operation.Setup(mgr, o.DefaultQueue),
 		workflow.Setup(mgr),
+		hub.Setup(mgr),
 		tenant.SetupProjects(mgr),
 		tenant.SetupOrganizations(mgr),
 		mgr.AddHealthzCheck("ping", healthz.Ping),

@@ -24,6 +24,8 @@ func (w *work) act(ctx context.Context, action operation.Action, seen sight) err
 	switch action {
 	case operation.CreateRun:
 		return w.create(ctx)
+	case operation.WithdrawRun:
+		return client.IgnoreNotFound(w.withdraw(ctx, seen))
 	case operation.DeleteRun:
 		return client.IgnoreNotFound(w.delete(ctx, seen))
 	case operation.ReleaseRun:
@@ -52,8 +54,12 @@ func (w *work) create(ctx context.Context) error {
 	}
 	c := w.made.compilation
 	if !equality.Semantic.DeepEqual(w.op.Status.Run, c.Run) || !equality.Semantic.DeepEqual(w.op.Status.Component, c.Component) {
-		// Where it runs is written down before it runs there.
-		w.op.Status.Run, w.op.Status.Component, w.op.Status.Requests = c.Run, c.Component, c.Requests
+		// Where it runs is written down before it runs there, and when nothing is left where it was to run: the cache
+		// may not have heard of that yet.
+		if left, err := w.leftAt(ctx, w.op.Status.Run, c.Run); err != nil || left {
+			return err
+		}
+		operation.Replace(w.op, c, w.clock.Now())
 		if err := w.writeStatus(ctx, w.op); err != nil {
 			return err
 		}
@@ -78,6 +84,18 @@ func (w *work) create(ctx context.Context) error {
 	return err
 }
 
+// leftAt says whether something of the attempt is still where it was to run before.
+func (w *work) leftAt(ctx context.Context, before, now *v1alpha1.RunReference) (bool, error) {
+	if before == nil || *before == *now {
+		return false, nil
+	}
+	object, err := w.read(ctx, w.live, before)
+	if err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return object.GetLabels()[v1alpha1.OperationUIDLabel] == string(w.op.UID), nil
+}
+
 // checkOurs says what is in the way if an object of the attempt's name is not the attempt.
 func (w *work) checkOurs(ctx context.Context, run v1alpha1.RunReference) error {
 	object, err := w.read(ctx, w.live, &run)
@@ -100,6 +118,19 @@ func (w *work) cannotStart(ctx context.Context, cause operation.Cause) error {
 // exceedsQuota tells a ResourceQuota that is used up, which others may free, from other refusals.
 func exceedsQuota(err error) bool { return strings.Contains(err.Error(), "exceeded quota") }
 
+// withdraw takes back what has not begun. What an agent has claimed is its to give back.
+func (w *work) withdraw(ctx context.Context, seen sight) error {
+	a, ok := seen.object.(*v1alpha1.Assignment)
+	if !ok || !operation.Claimed(a) {
+		return w.delete(ctx, seen)
+	}
+	if a.Spec.Withdrawn {
+		return nil
+	}
+	return w.client.Patch(ctx, &v1alpha1.Assignment{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name}},
+		client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"uid":%q,"resourceVersion":%q},"spec":{"withdrawn":true}}`, a.UID, a.ResourceVersion)))
+}
+
 // delete asks for the end of a run. What waits is deleted only as it was seen: it may have got a node.
 func (w *work) delete(ctx context.Context, seen sight) error {
 	if seen.object == nil {
@@ -109,15 +140,20 @@ func (w *work) delete(ctx context.Context, seen sight) error {
 	if seen.observation.Stage == operation.Waiting || seen.observation.Stage == operation.Unschedulable {
 		options = []client.DeleteOption{client.Preconditions{UID: ptr.To(seen.object.GetUID()), ResourceVersion: ptr.To(seen.object.GetResourceVersion())}}
 	}
-	if _, pod := seen.object.(*corev1.Pod); !pod {
+	switch seen.object.(type) {
+	case *corev1.Pod, *v1alpha1.Assignment:
+	default:
 		// It stays until its pods are gone, so that their end is seen.
 		options = append(options, client.PropagationPolicy(metav1.DeletePropagationForeground))
 	}
 	return w.client.Delete(ctx, seen.object, options...)
 }
 
-// release takes our finalizer off.
+// release takes our finalizer off. An Assignment is deleted with that: nobody but its agent needs it any more.
 func (r *Reconciler) release(ctx context.Context, object client.Object) error {
+	if a, ok := object.(*v1alpha1.Assignment); ok && a.DeletionTimestamp.IsZero() {
+		return r.client.Delete(ctx, a, client.Preconditions{UID: &a.UID})
+	}
 	if object == nil || !slices.Contains(object.GetFinalizers(), v1alpha1.OperationFinalizer) {
 		return nil
 	}
@@ -186,6 +222,12 @@ func (r *Reconciler) endRuns(ctx context.Context, key types.NamespacedName, uid 
 			left++
 			return nil
 		}
+		if a, ok := run.(*v1alpha1.Assignment); ok && operation.Claimed(a) && slices.Contains(a.Finalizers, v1alpha1.OperationFinalizer) {
+			if end := a.Status.Operation; !a.Status.Returned && !a.Status.Lost && (end == nil || !end.Phase.Final()) {
+				left++
+				return nil
+			}
+		}
 		return client.IgnoreNotFound(r.release(ctx, run))
 	})
 	return left, err
@@ -216,6 +258,15 @@ func (r *Reconciler) runsOf(ctx context.Context, key types.NamespacedName, do fu
 	}
 	for i := range jobs {
 		if err := do(jobs[i].DeepCopy()); err != nil {
+			return err
+		}
+	}
+	assignments, err := r.assignmentsOf(ctx, key)
+	if err != nil {
+		return err
+	}
+	for i := range assignments {
+		if err := do(assignments[i].DeepCopy()); err != nil {
 			return err
 		}
 	}

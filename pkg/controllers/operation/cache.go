@@ -19,8 +19,9 @@ func CachedObjects() map[client.Object]cache.ByObject {
 	return map[client.Object]cache.ByObject{
 		&v1alpha1.Operation{}: {Transform: lightOperation},
 		// All that waits or runs in queues: the look-ahead counts it.
-		&corev1.Pod{}:  {Field: fields.OneTermEqualSelector("spec.schedulerName", v1alpha1.SchedulerName), Transform: lightPod},
-		&batchv1.Job{}: {Label: ofOperations(), Transform: light},
+		&corev1.Pod{}:          {Field: fields.OneTermEqualSelector("spec.schedulerName", v1alpha1.SchedulerName), Transform: lightPod},
+		&batchv1.Job{}:         {Label: ofOperations(), Transform: light},
+		&v1alpha1.Assignment{}: {Transform: lightAssignment},
 	}
 }
 
@@ -44,6 +45,14 @@ func light(object any) (any, error) {
 func lightOperation(object any) (any, error) {
 	if op, ok := object.(*v1alpha1.Operation); ok {
 		op.Spec.Template = nil
+	}
+	return light(object)
+}
+
+// lightAssignment leaves out what is only for the agent.
+func lightAssignment(object any) (any, error) {
+	if a, ok := object.(*v1alpha1.Assignment); ok {
+		a.Spec.Operation = v1alpha1.OperationSpec{}
 	}
 	return light(object)
 }

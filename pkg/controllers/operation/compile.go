@@ -68,14 +68,21 @@ func (w *work) make(ctx context.Context, attempt int32, queued time.Time) (*made
 	if cause != nil {
 		return nil, cause
 	}
-	namespace, err := w.namespaceOf(ctx, c.Queue)
+	place, err := w.placeOf(ctx, w.op, c.Queue)
 	if err != nil {
 		return nil, w.fail(err)
 	}
-	object, err := recipe.Make(ctx, operation.Mark{
-		Operation: op, Attempt: attempt, Namespace: namespace, Queued: queued,
+	mark := operation.Mark{
+		Operation: op, Attempt: attempt, Namespace: place.namespace, Queued: queued,
 		Queue: c.Queue, Project: c.Project, Organization: c.Organization, Priority: ptr.To(c.Priority), Cost: c.Cost,
-	})
+	}
+	var object operation.Made
+	if c.Agent = place.remote(); c.Agent == "" {
+		object, err = recipe.Make(ctx, mark)
+	} else {
+		mark.Namespace = v1alpha1.AgentNamespace(c.Agent)
+		object, err = recipe.Assign(ctx, mark, place.namespace)
+	}
 	if err != nil {
 		return nil, invalid(err)
 	}
@@ -92,7 +99,7 @@ func (w *work) make(ctx context.Context, attempt int32, queued time.Time) (*made
 			return nil, cause
 		}
 	}
-	c.Run = &v1alpha1.RunReference{APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Namespace: namespace, Name: object.Object.GetName()}
+	c.Run = &v1alpha1.RunReference{APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Namespace: mark.Namespace, Name: object.Object.GetName()}
 	c.Requests = requests(object.Pods)
 	if component != nil {
 		c.Component = &v1alpha1.ComponentReference{Name: component.Name, UID: component.UID, Generation: component.Generation}
@@ -102,7 +109,7 @@ func (w *work) make(ctx context.Context, attempt int32, queued time.Time) (*made
 
 func known(o client.Object) bool {
 	switch o.(type) {
-	case *corev1.Pod, *batchv1.Job:
+	case *corev1.Pod, *batchv1.Job, *v1alpha1.Assignment:
 		return true
 	}
 	return false
@@ -200,29 +207,23 @@ func (w *work) assigned(ctx context.Context) *operation.Compilation {
 	return &c
 }
 
-// stale says that what waits in a queue was made for another one, or with another priority or cost.
-func (w *work) stale(run client.Object, now *operation.Compilation) bool {
+// open says whether a queue's agent gets operations now.
+func (w *work) open(ctx context.Context, queue string) bool {
+	place, err := w.placeOf(ctx, w.op, queue)
+	return err != nil || place.closed() == ""
+}
+
+// stale says that what waits in a queue was made for another one, for another cluster, or with another priority or cost.
+func (w *work) stale(ctx context.Context, run client.Object, now *operation.Compilation) bool {
 	if now == nil {
 		return false
+	}
+	if place, err := w.placeOf(ctx, w.op, now.Queue); err == nil && place.isElsewhere(w.op.Status.Run) {
+		return true
 	}
 	annotations := run.GetAnnotations()
 	return run.GetLabels()[v1alpha1.QueueLabel] != now.Queue || run.GetLabels()[v1alpha1.ProjectLabel] != now.Project ||
 		annotations[v1alpha1.PriorityAnnotation] != strconv.Itoa(int(now.Priority)) || annotations[v1alpha1.CostLabel] != now.Cost
-}
-
-// namespaceOf is where a queue's pods run: where its agent says, else with the operation.
-func (w *work) namespaceOf(ctx context.Context, queue string) (string, error) {
-	q, agent := &v1alpha1.Queue{}, &v1alpha1.Agent{}
-	if err := w.client.Get(ctx, client.ObjectKey{Name: queue}, q); client.IgnoreNotFound(err) != nil {
-		return "", err
-	}
-	if err := w.client.Get(ctx, client.ObjectKey{Name: tenancy.InfoOf(q).Agent}, agent); client.IgnoreNotFound(err) != nil {
-		return "", err
-	}
-	if agent.Spec.Namespace != "" {
-		return agent.Spec.Namespace, nil
-	}
-	return w.op.Namespace, nil
 }
 
 // conditions are those of the object that the operation runs as.

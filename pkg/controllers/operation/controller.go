@@ -70,6 +70,9 @@ func Setup(mgr ctrl.Manager, defaultQueue string) error {
 		Watches(&v1alpha1.Operation{}, &newcomers{}, ownSpec).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
+		Watches(&v1alpha1.Assignment{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
+		Watches(&v1alpha1.Agent{}, handler.EnqueueRequestsFromMapFunc(r.ofAgent), builder.WithPredicates(agentTurns)).
+		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(r.ofQueue), builder.WithPredicates(queueTurns)).
 		WatchesRawSource(source.Func(r.feed.into)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers, NewQueue: requestqueue.New,
@@ -178,12 +181,12 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 		},
 		Due: func(status *v1alpha1.OperationStatus, run operation.Observation) (due, released bool) {
 			due, w.released = r.feed.wait(op, status, run)
-			return due, w.released
+			return due && w.open(ctx, status.Queue), w.released
 		},
 	}
 	if waits(op.Status.Phase) {
 		situation.Assigned = w.assigned(ctx)
-		situation.Stale = seen.object != nil && w.stale(seen.object, situation.Assigned)
+		situation.Stale = seen.object != nil && w.stale(ctx, seen.object, situation.Assigned)
 	}
 	decision := operation.Decide(situation)
 	if w.err != nil { // something could not be read: what was decided is worth nothing

@@ -21,7 +21,7 @@ import (
 const byOperation = "operation"
 
 func indexRuns(mgr ctrl.Manager) error {
-	for _, object := range []client.Object{&corev1.Pod{}, &batchv1.Job{}} {
+	for _, object := range []client.Object{&corev1.Pod{}, &batchv1.Job{}, &v1alpha1.Assignment{}} {
 		err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byOperation, func(o client.Object) []string {
 			if key, ok := keyOf(o); ok {
 				return []string{key.String()}
@@ -47,6 +47,13 @@ func (r *Reconciler) jobsOf(ctx context.Context, key types.NamespacedName) ([]ba
 	jobs := &batchv1.JobList{}
 	err := r.client.List(ctx, jobs, client.MatchingFields{byOperation: key.String()}, client.UnsafeDisableDeepCopy)
 	return jobs.Items, err
+}
+
+// assignmentsOf are the cached Assignments that were made for an operation of a name.
+func (r *Reconciler) assignmentsOf(ctx context.Context, key types.NamespacedName) ([]v1alpha1.Assignment, error) {
+	assignments := &v1alpha1.AssignmentList{}
+	err := r.client.List(ctx, assignments, client.MatchingFields{byOperation: key.String()}, client.UnsafeDisableDeepCopy)
+	return assignments.Items, err
 }
 
 // work is one look at one operation.
@@ -108,6 +115,10 @@ func (w *work) read(ctx context.Context, reader client.Reader, ref *v1alpha1.Run
 		job := &batchv1.Job{}
 		return job, reader.Get(ctx, key, job)
 	}
+	if isAssignment(ref) {
+		a := &v1alpha1.Assignment{}
+		return a, reader.Get(ctx, key, a)
+	}
 	object := &unstructured.Unstructured{}
 	object.SetAPIVersion(ref.APIVersion)
 	object.SetKind(ref.Kind)
@@ -123,6 +134,10 @@ func (w *work) read(ctx context.Context, reader client.Reader, ref *v1alpha1.Run
 func (w *work) observation(ctx context.Context, object client.Object) (operation.Observation, error) {
 	if pod, ok := object.(*corev1.Pod); ok {
 		return operation.ObservePod(pod), nil
+	}
+	if a, ok := object.(*v1alpha1.Assignment); ok {
+		contact, err := contactOf(ctx, w.client, a)
+		return operation.ObserveAssignment(a, contact), err
 	}
 	all, err := w.podsOf(ctx, client.ObjectKeyFromObject(w.op))
 	if err != nil {

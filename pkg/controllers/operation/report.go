@@ -148,8 +148,29 @@ func (r *reporter) why(ctx context.Context, op *v1alpha1.Operation) (reason, mes
 			}
 		}
 	}
+	if reason, message := r.whyThere(ctx, op); reason != "" {
+		return reason, message
+	}
 	if why, ok := r.window.Why(uidOf(op)); ok {
 		return string(why.Reason), why.Message()
+	}
+	return "", ""
+}
+
+// whyThere is what keeps it from another cluster, or in that from running.
+func (r *reporter) whyThere(ctx context.Context, op *v1alpha1.Operation) (reason, message string) {
+	if isAssignment(op.Status.Run) {
+		a := &v1alpha1.Assignment{}
+		if r.client.Get(ctx, types.NamespacedName{Namespace: op.Status.Run.Namespace, Name: op.Status.Run.Name}, a) == nil {
+			if contact, err := contactOf(ctx, r.client, a); err == nil {
+				if reason, message = operation.WaitingThere(a, contact); reason != "" {
+					return reason, message
+				}
+			}
+		}
+	}
+	if place, err := placeOf(ctx, r.client, op, op.Status.Queue); err == nil && place.closed() != "" {
+		return "AgentClosed", place.closed()
 	}
 	return "", ""
 }

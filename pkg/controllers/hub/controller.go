@@ -1,0 +1,312 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/requestqueue"
+	"github.com/queueyard/queueyard/pkg/tenancy"
+)
+
+const (
+	// workers work on that many agents at a time.
+	workers = 4
+	// pause is the shortest time between two looks at an agent: its counts change all the time.
+	pause = time.Second
+	// lookAgain is when an agent that says nothing is looked at again.
+	lookAgain = 5 * time.Second
+)
+
+// Reconciler keeps what agents in other clusters need.
+type Reconciler struct {
+	client   client.Client
+	live     client.Reader // for what must not be stale
+	clock    clock.Clock
+	contacts contacts
+	looked   lastLooks
+}
+
+// CachedObjects are what the manager's cache holds for this controller.
+func CachedObjects() map[client.Object]cache.ByObject {
+	return map[client.Object]cache.ByObject{
+		&coordinationv1.Lease{}: {Field: fields.OneTermEqualSelector("metadata.name", v1alpha1.AgentLease)},
+	}
+}
+
+// Setup adds the controller to a manager, whose cache holds CachedObjects.
+func Setup(mgr ctrl.Manager) error {
+	r := &Reconciler{client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{}}
+	changes := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	every := handler.EnqueueRequestsFromMapFunc(r.everyRemote)
+	byNamespace := handler.EnqueueRequestsFromMapFunc(ofNamespace)
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("hub").
+		For(&v1alpha1.Agent{}, changes).
+		Watches(&v1alpha1.Queue{}, every, changes).
+		Watches(&v1alpha1.Project{}, every, changes).
+		Watches(&v1alpha1.Organization{}, every, changes).
+		Watches(&v1alpha1.Mirror{}, byNamespace).
+		Watches(&coordinationv1.Lease{}, byNamespace).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, NewQueue: requestqueue.New}).
+		Complete(r)
+}
+
+func (r *Reconciler) everyRemote(ctx context.Context, _ client.Object) (all []reconcile.Request) {
+	agents := &v1alpha1.AgentList{}
+	if err := r.client.List(ctx, agents, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Agents could not be listed")
+		return nil
+	}
+	for i := range agents.Items {
+		if agents.Items[i].Spec.Remote {
+			all = append(all, reconcile.Request{NamespacedName: client.ObjectKey{Name: agents.Items[i].Name}})
+		}
+	}
+	return all
+}
+
+func ofNamespace(_ context.Context, o client.Object) []reconcile.Request {
+	if agent := agentOf(o.GetNamespace()); agent != "" {
+		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: agent}}}
+	}
+	return nil
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	agent := &v1alpha1.Agent{}
+	if err := r.client.Get(ctx, req.NamespacedName, agent); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !agent.Spec.Remote {
+		return ctrl.Result{}, nil
+	}
+	if wait := r.looked.soon(agent.Name, r.clock.Now()); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	lease := &coordinationv1.Lease{}
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent.Name), Name: v1alpha1.AgentLease}, lease)
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
+	}
+	var heard time.Time
+	if err == nil {
+		heard = r.contacts.heard(agent.Name, lease, r.clock.Now())
+	} else {
+		lease = nil
+	}
+	fenced, fenceErr := r.fence(ctx, agent, lease, heard)
+	k, err := r.known(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	said, err := r.publish(ctx, agent, k)
+	if err != nil && !apierrors.IsNotFound(err) { // no namespace: it has not joined
+		return ctrl.Result{}, err
+	}
+	err = errors.Join(fenceErr, r.tell(ctx, agent, k, said, heard, fenced))
+	return ctrl.Result{RequeueAfter: lookAgain}, err
+}
+
+func (r *Reconciler) known(ctx context.Context) (known, error) {
+	queues, projects, organizations := &v1alpha1.QueueList{}, &v1alpha1.ProjectList{}, &v1alpha1.OrganizationList{}
+	for _, list := range []client.ObjectList{queues, projects, organizations} {
+		if err := r.client.List(ctx, list); err != nil {
+			return known{}, err
+		}
+	}
+	return known{queues.Items, projects.Items, organizations.Items}, nil
+}
+
+// publish writes what the agent is to know, and reads what it says of that.
+func (r *Reconciler) publish(ctx context.Context, agent *v1alpha1.Agent, k known) (map[string]*v1alpha1.MirrorStatus, error) {
+	there := &v1alpha1.MirrorList{}
+	if err := r.client.List(ctx, there, client.InNamespace(v1alpha1.AgentNamespace(agent.Name))); err != nil {
+		return nil, err
+	}
+	old, said := map[string]*v1alpha1.Mirror{}, map[string]*v1alpha1.MirrorStatus{}
+	for i := range there.Items {
+		old[there.Items[i].Name] = &there.Items[i]
+	}
+	for _, m := range mirrors(agent, k) {
+		is := old[m.Name]
+		delete(old, m.Name)
+		switch {
+		case is == nil:
+			if err := r.client.Create(ctx, &m); err != nil && !apierrors.IsAlreadyExists(err) {
+				return nil, err
+			}
+		default:
+			said[m.Name] = &is.Status
+			if equality.Semantic.DeepEqual(is.Spec, m.Spec) {
+				continue
+			}
+			before := is.DeepCopy()
+			is.Spec = m.Spec
+			if err := r.client.Patch(ctx, is, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, is := range old {
+		if err := r.client.Delete(ctx, is); client.IgnoreNotFound(err) != nil {
+			return nil, err
+		}
+	}
+	return said, nil
+}
+
+// tell writes how the agent and its queues are.
+func (r *Reconciler) tell(ctx context.Context, agent *v1alpha1.Agent, k known, said map[string]*v1alpha1.MirrorStatus, heard time.Time, fenced bool) error {
+	now := r.clock.Now()
+	state := condition(agent, heard, now)
+	before := agent.DeepCopy()
+	s := &agent.Status
+	s.ObservedGeneration, s.Fenced, s.Queues = agent.Generation, fenced, 0
+	if !heard.IsZero() && (s.LastContact == nil || heard.Sub(s.LastContact.Time) >= silence/8) {
+		at := metav1.NewMicroTime(heard.Truncate(time.Microsecond))
+		s.LastContact = &at
+	}
+	if own := said["agent."+agent.Name]; own != nil && own.Agent != nil {
+		s.Report, s.Pending, s.Admitted, s.Levels = own.Agent, own.Agent.Pending, own.Agent.Admitted, own.Agent.Levels
+	}
+	meta.SetStatusCondition(&s.Conditions, state)
+	var errs []error
+	for i := range k.queues {
+		q := &k.queues[i]
+		if !served(q, agent.Name) {
+			continue
+		}
+		s.Queues++
+		errs = append(errs, r.tellQueue(ctx, q, said["queue."+q.Name], state, now))
+	}
+	if !equality.Semantic.DeepEqual(before.Status, agent.Status) {
+		errs = append(errs, client.IgnoreNotFound(r.client.Status().Patch(ctx, agent, client.MergeFrom(before))))
+	}
+	return errors.Join(errs...)
+}
+
+// tellQueue writes how a queue is: as its agent says, if that is there.
+func (r *Reconciler) tellQueue(ctx context.Context, q *v1alpha1.Queue, said *v1alpha1.MirrorStatus, state metav1.Condition, now time.Time) error {
+	before := q.DeepCopy()
+	operations, conditions := q.Status.Operations, q.Status.Conditions
+	if said != nil && said.Queue != nil {
+		q.Status = *said.Queue.DeepCopy()
+		q.Status.Operations, q.Status.Conditions = operations, slices.Clone(conditions)
+	}
+	q.Status.ObservedGeneration = q.Generation
+	ready := state
+	if state.Status == metav1.ConditionTrue {
+		ready.Message = "admits what waits as room allows, in the cluster of agent " + q.Spec.Agent
+		if said != nil && said.Message != "" {
+			ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, "NotInForce", fmt.Sprintf("agent %s: %s", q.Spec.Agent, said.Message)
+		} else if q.Spec.State == v1alpha1.QueuePaused {
+			ready.Reason, ready.Message = "Paused", "accepts operations and admits none: set spec.state to Open"
+		}
+	}
+	ready.ObservedGeneration = q.Generation
+	accepting := metav1.Condition{Type: v1alpha1.AcceptingCondition, Status: metav1.ConditionTrue, Reason: "Open", Message: "takes new operations", ObservedGeneration: q.Generation, LastTransitionTime: metav1.NewTime(now)}
+	if refusal := tenancy.CheckAccepting(tenancy.InfoOf(q)); refusal != nil {
+		accepting.Status, accepting.Reason, accepting.Message = metav1.ConditionFalse, refusal.Reason, refusal.Message
+	}
+	meta.SetStatusCondition(&q.Status.Conditions, ready)
+	meta.SetStatusCondition(&q.Status.Conditions, accepting)
+	if equality.Semantic.DeepEqual(before.Status, q.Status) {
+		return nil
+	}
+	return client.IgnoreNotFound(r.client.Status().Patch(ctx, q, client.MergeFrom(before)))
+}
+
+// fence takes the lease of an evicted agent once it is silent, gives up what it had, and gives the lease back when the agent is
+// open again and nothing of it is left. It says whether the hub holds the lease.
+func (r *Reconciler) fence(ctx context.Context, agent *v1alpha1.Agent, lease *coordinationv1.Lease, heard time.Time) (bool, error) {
+	evicted := agent.Spec.State == v1alpha1.AgentEvicted
+	if lease == nil && !evicted {
+		return false, nil
+	}
+	if lease == nil { // it never led, or somebody deleted the lease
+		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+			Namespace: v1alpha1.AgentNamespace(agent.Name), Name: v1alpha1.AgentLease, Annotations: map[string]string{v1alpha1.FencedAnnotation: "true"},
+		}}
+		if err := r.client.Create(ctx, lease); err != nil {
+			return false, client.IgnoreNotFound(client.IgnoreAlreadyExists(err))
+		}
+	}
+	_, held := lease.Annotations[v1alpha1.FencedAnnotation]
+	if !evicted && !held {
+		return false, nil
+	}
+	if evicted && !held {
+		if r.clock.Since(heard) < silence {
+			return false, nil // it is there: it is drained instead
+		}
+		changed := lease.DeepCopy()
+		metav1.SetMetaDataAnnotation(&changed.ObjectMeta, v1alpha1.FencedAnnotation, "true")
+		if err := r.client.Patch(ctx, changed, client.MergeFromWithOptions(lease, client.MergeFromWithOptimisticLock{})); err != nil {
+			return false, ignoreConflict(err) // it was renewed meanwhile
+		}
+	}
+	left, err := r.giveUp(ctx, agent.Name)
+	if err != nil || evicted || left > 0 {
+		return true, err
+	}
+	changed := lease.DeepCopy()
+	delete(changed.Annotations, v1alpha1.FencedAnnotation)
+	err = r.client.Patch(ctx, changed, client.MergeFromWithOptions(lease, client.MergeFromWithOptimisticLock{}))
+	return err != nil, ignoreConflict(err)
+}
+
+// giveUp takes the finalizer of a fenced agent off all that it had, and says how much there was.
+func (r *Reconciler) giveUp(ctx context.Context, agent string) (left int, err error) {
+	all := &v1alpha1.AssignmentList{}
+	if err := r.live.List(ctx, all, client.InNamespace(v1alpha1.AgentNamespace(agent))); err != nil {
+		return 0, err
+	}
+	for i := range all.Items {
+		a := &all.Items[i]
+		if !controllerutil.ContainsFinalizer(a, v1alpha1.AgentFinalizer) {
+			continue
+		}
+		left++
+		if a.DeletionTimestamp.IsZero() {
+			if err := r.client.Delete(ctx, a, client.Preconditions{UID: &a.UID, ResourceVersion: &a.ResourceVersion}); err != nil {
+				return left, ignoreConflict(client.IgnoreNotFound(err))
+			}
+			continue // its finalizer goes when it is seen deleted
+		}
+		changed := a.DeepCopy()
+		controllerutil.RemoveFinalizer(changed, v1alpha1.AgentFinalizer)
+		if err := r.client.Patch(ctx, changed, client.MergeFromWithOptions(a, client.MergeFromWithOptimisticLock{})); err != nil {
+			return left, ignoreConflict(client.IgnoreNotFound(err))
+		}
+	}
+	return left, nil
+}
+
+func ignoreConflict(err error) error {
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}
