@@ -197,7 +197,7 @@ func (s *Shell) describeAssignments(ctx context.Context, c *cluster, a *v1alpha1
 		x := &list.Items[i]
 		status := cell{}
 		if o := x.Status.Operation; o != nil {
-			status = cell{string(o.Phase), statusColour(o.Phase)}
+			status = statusCell(o.Phase)
 		}
 		t.add(x.Spec.Origin.Namespace+"/"+x.Spec.Origin.Name, x.Name, yesNo(claimed(x)), status, s.since(x.CreationTimestamp.Time))
 	}

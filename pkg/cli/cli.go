@@ -22,6 +22,8 @@ type Shell struct {
 	genericiooptions.IOStreams
 	// Colours may be used on Out.
 	Colours bool
+	// Width of the terminal that Out is; nil: it is none.
+	Width func() int
 	// Interactive: somebody sits at In and can answer.
 	Interactive bool
 	Now         func() time.Time
@@ -36,13 +38,23 @@ type Shell struct {
 // Terminal is the shell of the process.
 func Terminal() *Shell {
 	terminal := term.IsTerminal(int(os.Stdout.Fd()))
-	return &Shell{
+	s := &Shell{
 		IOStreams:   genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
 		Colours:     terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 		Interactive: terminal && term.IsTerminal(int(os.Stdin.Fd())),
 		Now:         time.Now,
 		Zone:        time.Local,
 	}
+	if terminal {
+		s.Width = func() int {
+			width, _, err := term.GetSize(int(os.Stdout.Fd()))
+			if err != nil {
+				return 0
+			}
+			return width
+		}
+	}
+	return s
 }
 
 const long = `Shows what waits, runs and ran in the queues of a cluster, says why, and moves it.
@@ -79,17 +91,20 @@ func NewCommand(s *Shell) *cobra.Command {
 	})
 	s.flags.AddFlags(root.PersistentFlags())
 	root.AddGroup(
+		&cobra.Group{ID: groupRuns, Title: "What waits and runs:"},
 		&cobra.Group{ID: groupLimits, Title: "What bounds them:"},
 		&cobra.Group{ID: groupOther, Title: "Other:"},
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
+	addCommands(root, groupRuns, newList(s), newGet(s), newStatuses(s), newWhy(s))
 	addCommands(root, groupLimits, newQueues(s), newProjects(s), newOrganizations(s), newAgents(s))
 	addCommands(root, groupOther, newVersion(s), newOptions())
 	return root
 }
 
 const (
+	groupRuns   = "runs"
 	groupLimits = "limits"
 	groupOther  = "other"
 )

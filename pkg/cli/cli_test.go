@@ -136,9 +136,15 @@ func (s *session) shell() *Shell {
 	}
 }
 
+// uidOf stands for the UID of a workflow that was made before.
+var uidOf = regexp.MustCompile(`UID\(([-a-z0-9]+)\)`)
+
 // given makes objects with their statuses; those of a namespace that names none are in "team".
 func (s *session) given(text string) {
 	s.Helper()
+	text = uidOf.ReplaceAllStringFunc(text, func(match string) string {
+		return string(object(s, &v1alpha1.Workflow{}, "team", uidOf.FindStringSubmatch(match)[1]).UID)
+	})
 	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
 	for {
 		o := &unstructured.Unstructured{}

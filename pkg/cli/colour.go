@@ -24,6 +24,14 @@ func (s *Shell) paint(c colour, text string) string {
 	return string(c) + text + reset
 }
 
+// statusCell is a status in its colour.
+func statusCell(s v1alpha1.Status) cell {
+	if s == "" {
+		return cell{}
+	}
+	return cell{string(s), statusColour(s)}
+}
+
 // statusColour: red failed, green succeeded, grey never goes on, yellow waits or is in trouble.
 func statusColour(s v1alpha1.Status) colour {
 	switch s {

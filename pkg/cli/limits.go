@@ -153,6 +153,35 @@ func difference(before, after facts) string {
 	return strings.Join(parts, ", ")
 }
 
+// tenant shows what of its quota a project or organization uses, and how its limits are shared among clusters.
+func (s *Shell) tenant(status *v1alpha1.TenantStatus, quota *v1alpha1.Quota) error {
+	if err := s.usage(status.Usage, status.CostRate, quota, status.Budget); err != nil {
+		return err
+	}
+	if len(status.Shares) == 0 {
+		return nil
+	}
+	fmt.Fprintln(s.Out, "\nHow its limits are shared:")
+	t := &table{columns: columns("CLUSTER", "CONCURRENCY", "RESOURCES", "COST/H", "BUDGET")}
+	share := func(name string, of *v1alpha1.Share) {
+		var cost, budget string
+		if of.Cost != nil {
+			cost = number(*of.Cost)
+		}
+		if of.Budget != nil {
+			budget = number(*of.Budget)
+		}
+		t.add(name, limit(of.Concurrency), resources(of.Resources), cost, budget)
+	}
+	if status.Local != nil {
+		share("this one", status.Local)
+	}
+	for i := range status.Shares {
+		share("agent "+status.Shares[i].Agent, &status.Shares[i].Share)
+	}
+	return t.indented(s, s.Out)
+}
+
 // usage shows what of a quota is used. Where nobody counts, only the limits are known.
 func (s *Shell) usage(used corev1.ResourceList, rate string, quota *v1alpha1.Quota, spent *v1alpha1.BudgetStatus) error {
 	t := &table{columns: columns("RESOURCE", "USED", "LIMIT")}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -34,10 +36,10 @@ func newOrganizationsList(s *Shell) *cobra.Command {
 			if !own {
 				return out.object(list)
 			}
-			t := &table{columns: columns("NAME", "DEFAULT QUEUE", "CONCURRENCY", "READY", "AGE")}
+			t := &table{columns: columns("NAME", "DEFAULT QUEUE", "RUNNING", "READY", "AGE")}
 			for i := range list.Items {
 				o := &list.Items[i]
-				t.add(o.Name, o.Spec.DefaultQueue, limit(o.Spec.Concurrency), condition(o.Status.Conditions, v1alpha1.ReadyCondition), s.since(o.CreationTimestamp.Time))
+				t.add(o.Name, o.Spec.DefaultQueue, of(o.Status.Admitted, o.Spec.Concurrency), condition(o.Status.Conditions, v1alpha1.ReadyCondition), s.since(o.CreationTimestamp.Time))
 			}
 			return out.table(t, wide)
 		},
@@ -75,8 +77,9 @@ func newOrganizationsDescribe(s *Shell) *cobra.Command {
 			f.add("Default queue", orDash(o.Spec.DefaultQueue))
 			f.add("Concurrency", limit(o.Spec.Concurrency))
 			f.add("Projects", orDash(projectsOf(o.Name, projects.Items)))
+			f.add("Operations", fmt.Sprintf("%d admitted in this cluster", o.Status.Admitted))
 			f.write(s)
-			return s.usage(nil, "", o.Spec.Quota, o.Status.Budget)
+			return s.tenant(&o.Status, o.Spec.Quota)
 		},
 	}
 	out.addFormat(cmd)

@@ -6,8 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
@@ -70,6 +72,26 @@ func (o *output) object(object runtime.Object) error {
 		}
 	}
 	return printer.PrintObj(object, o.shell.Out)
+}
+
+// objects prints one object as itself, and several as a list.
+func (o *output) objects(objects []client.Object) error {
+	if len(objects) == 1 {
+		return o.object(objects[0])
+	}
+	return o.list(objects)
+}
+
+// list prints objects of any kinds as a List.
+func (o *output) list(objects []client.Object) error {
+	all := &metav1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}}
+	for _, x := range objects {
+		if err := stamp(x); err != nil {
+			return err
+		}
+		all.Items = append(all.Items, runtime.RawExtension{Object: x})
+	}
+	return o.object(all)
 }
 
 // stamp writes the kind into an item of a list, where the API server leaves it out.

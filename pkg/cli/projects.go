@@ -39,10 +39,10 @@ func newProjectsList(s *Shell) *cobra.Command {
 			if !own {
 				return out.object(list)
 			}
-			t := &table{columns: append(columns("NAME", "ORGANIZATION", "DEFAULT QUEUE", "CONCURRENCY", "READY", "AGE"), wideColumns...)}
+			t := &table{columns: append(columns("NAME", "ORGANIZATION", "DEFAULT QUEUE", "RUNNING", "READY", "AGE"), wideColumns...)}
 			for i := range list.Items {
 				p := &list.Items[i]
-				t.add(p.Name, p.Spec.Organization, p.Spec.DefaultQueue, limit(p.Spec.Concurrency), condition(p.Status.Conditions, v1alpha1.ReadyCondition),
+				t.add(p.Name, p.Spec.Organization, p.Spec.DefaultQueue, of(p.Status.Admitted, p.Spec.Concurrency), condition(p.Status.Conditions, v1alpha1.ReadyCondition),
 					s.since(p.CreationTimestamp.Time), strings.Join(p.Spec.AllowedQueues, ","), namespaces(p))
 			}
 			return out.table(t, wide)
@@ -94,8 +94,9 @@ func newProjectsDescribe(s *Shell) *cobra.Command {
 			}
 			f.add("Allowed queues", allowed)
 			f.add("Concurrency", limit(p.Spec.Concurrency))
+			f.add("Operations", fmt.Sprintf("%d admitted in this cluster", p.Status.Admitted))
 			f.write(s)
-			return s.usage(nil, "", p.Spec.Quota, p.Status.Budget)
+			return s.tenant(&p.Status, p.Spec.Quota)
 		},
 	}
 	out.addFormat(cmd)

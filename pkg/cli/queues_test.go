@@ -102,7 +102,12 @@ func TestTenants(t *testing.T) {
 kind: Organization
 metadata: {name: acme}
 spec: {concurrency: 100, quota: {resources: {cpu: 400}, budget: {amount: 1000, window: day}}}
-status: {budget: {windowStart: "2026-03-01T00:00:00Z", windowEnd: "2026-03-02T00:00:00Z", spent: "1000.00", left: "0.00", accountedUntil: "2026-03-01T12:00:00Z"}}
+status:
+  admitted: 12
+  usage: {cpu: "48"}
+  budget: {windowStart: "2026-03-01T00:00:00Z", windowEnd: "2026-03-02T00:00:00Z", spent: "1000.00", left: "0.00", accountedUntil: "2026-03-01T12:00:00Z"}
+  local: {concurrency: 60, resources: {cpu: "300"}, revision: 1}
+  shares: [{agent: gpu-east, concurrency: 40, resources: {cpu: "100"}, budget: "250", revision: 2}]
 ---
 kind: Project
 metadata: {name: vision}

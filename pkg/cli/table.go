@@ -52,6 +52,8 @@ func row(values ...any) []cell {
 type table struct {
 	columns []column
 	rows    [][]cell
+	// least are the widths of what was written before, which later rows keep to.
+	least []int
 }
 
 func (t *table) add(values ...any) { t.rows = append(t.rows, row(values...)) }
@@ -71,6 +73,7 @@ func (t *table) write(s *Shell, to io.Writer, wide, headers bool) error {
 	}
 	lines = append(lines, t.rows...)
 	widths := make([]int, len(t.columns))
+	copy(widths, t.least)
 	last := 0
 	for i, c := range t.columns {
 		if c.wide && !wide {
@@ -82,6 +85,7 @@ func (t *table) write(s *Shell, to io.Writer, wide, headers bool) error {
 			widths[i] = max(widths[i], utf8.RuneCountInString(orDash(line[i].text)))
 		}
 	}
+	t.least = widths
 	var text strings.Builder
 	for _, line := range lines {
 		for i, c := range line {

@@ -16,7 +16,11 @@ func ask[T any](ctx context.Context, c *cluster, path string, query ...string) (
 	for i := 0; i < len(query); i += 2 {
 		request.Param(query[i], query[i+1])
 	}
-	data, err := request.Do(ctx).Raw()
+	result := request.Do(ctx)
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	data, err := result.Raw()
 	if err != nil {
 		return nil, err
 	}

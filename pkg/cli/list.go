@@ -1,0 +1,393 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/suggest"
+)
+
+// list is the command line of 'qy list'.
+type list struct {
+	shell    *Shell
+	out      *output
+	kinds    []kind
+	all      bool
+	children bool
+	queue    string
+	project  string
+	workflow string
+	statuses []string
+	selector string
+	owner    string
+	sortBy   string
+	watch    bool
+}
+
+func newList(s *Shell) *cobra.Command {
+	l := &list{shell: s, out: s.newOutput()}
+	cmd := &cobra.Command{
+		Use:     "list [operations|workflows]",
+		Aliases: []string{"ls"},
+		Short:   "List operations and workflows",
+		Long:    `Lists operations and workflows. Those that are part of a workflow are left out unless --children or --workflow asks for them.`,
+		Example: `  qy list --queue gpu --status queued,running
+  qy list operations --workflow sweep --status failed -o wide
+  qy list -A --sort-by priority --watch`,
+		ValidArgs: []string{operationKind.plural, workflowKind.plural},
+		Args:      cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l.kinds = whatRuns
+			if len(args) == 1 {
+				k, ok := short[args[0]]
+				if !ok || k.singular != operationKind.singular && k.singular != workflowKind.singular {
+					return fmt.Errorf("%q can't be listed%s: list operations or workflows", args[0], suggest.DidYouMean(args[0], cmd.ValidArgs))
+				}
+				l.kinds = []kind{k}
+			}
+			return l.run(cmd.Context())
+		},
+	}
+	l.out.addTo(cmd)
+	flags := cmd.Flags()
+	flags.BoolVarP(&l.all, "all-namespaces", "A", false, "in all namespaces")
+	flags.BoolVar(&l.children, "children", false, "also those that are part of a workflow")
+	flags.StringVar(&l.queue, "queue", "", "only of this queue")
+	flags.StringVar(&l.project, "project", "", "only of this project")
+	flags.StringVar(&l.workflow, "workflow", "", "only what is part of this workflow, at any depth")
+	flags.StringSliceVar(&l.statuses, "status", nil, "only in one of these statuses")
+	flags.StringVarP(&l.selector, "label", "l", "", "only with these labels: a selector, as of kubectl")
+	flags.StringVar(&l.owner, "owner", "", "only what NAME or KIND/NAME owns")
+	flags.StringVar(&l.sortBy, "sort-by", "age", "order: "+strings.Join(slices.Sorted(maps.Keys(orders)), ", "))
+	flags.BoolVarP(&l.watch, "watch", "w", false, "go on with every change, until interrupted")
+	s.completeQueues(cmd, "queue")
+	complete(cmd, "sort-by", slices.Sorted(maps.Keys(orders))...)
+	complete(cmd, "status", statusNames()...)
+	return cmd
+}
+
+// statuses are all that an operation or workflow may have.
+var statuses = []v1alpha1.Status{
+	v1alpha1.StatusCreated, v1alpha1.StatusOnSchedule, v1alpha1.StatusResuming, v1alpha1.StatusCompiled, v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable,
+	v1alpha1.StatusScheduled, v1alpha1.StatusStarting, v1alpha1.StatusRunning, v1alpha1.StatusWarning, v1alpha1.StatusUnknown, v1alpha1.StatusRetrying,
+	v1alpha1.StatusStopping, v1alpha1.StatusSucceeded, v1alpha1.StatusFailed, v1alpha1.StatusStopped, v1alpha1.StatusSkipped, v1alpha1.StatusUpstreamFailed,
+}
+
+func statusNames() []string {
+	var names []string
+	for _, s := range statuses {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+// entry is a row of the list.
+type entry struct {
+	client.Object
+	progress
+	queue, project, done, message string
+	priority                      int32
+}
+
+func entryOf(o client.Object) entry {
+	e := entry{Object: o, progress: progressOf(o)}
+	switch o := o.(type) {
+	case *v1alpha1.Operation:
+		e.queue, e.project, e.priority = cmp.Or(o.Status.Queue, o.Spec.Queue), cmp.Or(o.Status.Project, o.Spec.Project), o.Status.Priority
+		if e.phase == "" {
+			e.priority = ptr.Deref(o.Spec.Priority, 0)
+		}
+		if o.Status.Attempt > 1 {
+			e.done = fmt.Sprintf("attempt %d", o.Status.Attempt)
+		}
+	case *v1alpha1.Workflow:
+		e.queue, e.project, e.priority, e.done = o.Spec.Queue, o.Spec.Project, ptr.Deref(o.Spec.Priority, 0), o.Status.Progress
+	}
+	if n := len(e.timeline); n > 0 {
+		e.message = e.timeline[n-1].Message
+	}
+	for _, c := range e.conditions {
+		if c.Type == v1alpha1.WaitingCondition && c.Status == metav1.ConditionFalse {
+			e.message = c.Message
+		}
+	}
+	return e
+}
+
+// orders sort the list. What is equal keeps the order of kinds and names.
+var orders = map[string]func(a, b entry) int{
+	"age": func(a, b entry) int { return a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time) },
+	"name": func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
+	},
+	"status": func(a, b entry) int {
+		return cmp.Compare(slices.Index(statuses, a.phase), slices.Index(statuses, b.phase))
+	},
+	"queue":    func(a, b entry) int { return cmp.Compare(a.queue, b.queue) },
+	"project":  func(a, b entry) int { return cmp.Compare(a.project, b.project) },
+	"priority": func(a, b entry) int { return cmp.Compare(b.priority, a.priority) },
+	"finished": func(a, b entry) int {
+		return ptr.Deref(a.finish, metav1.MicroTime{}).Compare(ptr.Deref(b.finish, metav1.MicroTime{}).Time)
+	},
+}
+
+func (l *list) run(ctx context.Context) error {
+	if _, ok := orders[l.sortBy]; !ok {
+		known := slices.Sorted(maps.Keys(orders))
+		return fmt.Errorf("--sort-by %q is no order%s: choose one of %s", l.sortBy, suggest.DidYouMean(l.sortBy, known), strings.Join(known, ", "))
+	}
+	for _, name := range l.statuses {
+		if !slices.Contains(statuses, v1alpha1.Status(name)) {
+			return fmt.Errorf("--status %q is none%s: choose among %s", name, suggest.DidYouMean(name, statusNames()), strings.Join(statusNames(), ", "))
+		}
+	}
+	selector, err := labels.Parse(l.selector)
+	if err != nil {
+		return fmt.Errorf("--label %q is no selector: %w", l.selector, err)
+	}
+	c, err := l.shell.cluster()
+	if err != nil {
+		return err
+	}
+	options := []client.ListOption{client.MatchingLabelsSelector{Selector: selector}}
+	if !l.all {
+		options = append(options, client.InNamespace(c.namespace))
+	}
+	entries, hidden, err := l.read(ctx, c, options)
+	if err != nil {
+		return err
+	}
+	if _, own := l.out.own(); !own && l.watch {
+		return fmt.Errorf("--watch writes a table: leave -o %s out, or use kubectl get --watch", l.out.format)
+	} else if !own {
+		objects := make([]client.Object, len(entries))
+		for i := range entries {
+			objects[i] = entries[i].Object
+		}
+		return l.out.list(objects)
+	}
+	t, err := l.table(entries)
+	if err != nil {
+		return err
+	}
+	if l.watch {
+		return l.follow(ctx, c, options, entries, t)
+	}
+	l.notes(c, len(entries), hidden)
+	return nil
+}
+
+// notes say beside the table what is not in it.
+func (l *list) notes(c *cluster, shown, hidden int) {
+	place := "in namespace " + c.namespace
+	if l.all {
+		place = "in any namespace"
+	}
+	switch {
+	case shown == 0 && hidden == 0:
+		fmt.Fprintf(l.shell.ErrOut, "Nothing is to be listed %s.\n", place)
+	case hidden > 0:
+		fmt.Fprintf(l.shell.ErrOut, "%s not shown: --children shows what is part of workflows.\n", count(hidden, "more is", "more are"))
+	}
+}
+
+// read lists what is asked for, and counts the children that are not.
+func (l *list) read(ctx context.Context, c *cluster, options []client.ListOption) (entries []entry, hidden int, err error) {
+	within, err := l.within(ctx, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, k := range l.kinds {
+		list := k.list()
+		if err := c.List(ctx, list, options...); err != nil {
+			return nil, 0, err
+		}
+		for _, o := range items(list) {
+			e := entryOf(o)
+			if !l.wants(e) || within != nil && !within(o) {
+				continue
+			}
+			if l.isHidden(o) {
+				hidden++
+				continue
+			}
+			entries = append(entries, e)
+		}
+	}
+	order := orders[l.sortBy]
+	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Or(order(a, b), orders["name"](a, b)) })
+	return entries, hidden, nil
+}
+
+// isHidden: it is part of a workflow, and nobody asked for such.
+func (l *list) isHidden(o client.Object) bool {
+	return !l.children && l.workflow == "" && l.owner == "" && o.GetLabels()[v1alpha1.WorkflowUIDLabel] != ""
+}
+
+// items are the objects of a list.
+func items(list client.ObjectList) []client.Object {
+	var out []client.Object
+	switch list := list.(type) {
+	case *v1alpha1.OperationList:
+		for i := range list.Items {
+			out = append(out, &list.Items[i])
+		}
+	case *v1alpha1.WorkflowList:
+		for i := range list.Items {
+			out = append(out, &list.Items[i])
+		}
+	case *corev1.PodList:
+		for i := range list.Items {
+			out = append(out, &list.Items[i])
+		}
+	}
+	return out
+}
+
+func (l *list) wants(e entry) bool {
+	switch {
+	case l.queue != "" && queueName(e.queue) != queueName(l.queue):
+		return false
+	case l.project != "" && e.project != l.project:
+		return false
+	case len(l.statuses) > 0 && !slices.Contains(l.statuses, string(e.phase)):
+		return false
+	case l.owner != "" && !owns(l.owner, e.Object):
+		return false
+	}
+	return true
+}
+
+// queueName is a reference AGENT/NAME without the agent.
+func queueName(reference string) string {
+	return reference[strings.LastIndexAny(reference, "/.")+1:]
+}
+
+// owns says whether NAME or KIND/NAME is an owner of an object.
+func owns(owner string, o client.Object) bool {
+	kind, name, ok := strings.Cut(owner, "/")
+	if !ok {
+		kind, name = "", owner
+	}
+	return slices.ContainsFunc(o.GetOwnerReferences(), func(r metav1.OwnerReference) bool {
+		return r.Name == name && (kind == "" || strings.EqualFold(r.Kind, kind) || short[strings.ToLower(kind)].singular == strings.ToLower(r.Kind))
+	})
+}
+
+// within tells what is part of the workflow that was asked for; nil: none was.
+func (l *list) within(ctx context.Context, c *cluster) (func(client.Object) bool, error) {
+	if l.workflow == "" {
+		return nil, nil
+	}
+	root := &v1alpha1.Workflow{}
+	if err := c.find(ctx, workflowKind, strings.TrimPrefix(l.workflow, "wf/"), root); err != nil {
+		return nil, err
+	}
+	all := &v1alpha1.WorkflowList{}
+	if err := c.List(ctx, all, client.InNamespace(c.namespace)); err != nil {
+		return nil, err
+	}
+	parents := map[string]string{}
+	for i := range all.Items {
+		parents[string(all.Items[i].UID)] = all.Items[i].Labels[v1alpha1.WorkflowUIDLabel]
+	}
+	return func(o client.Object) bool {
+		for uid := o.GetLabels()[v1alpha1.WorkflowUIDLabel]; uid != ""; uid = parents[uid] {
+			if uid == string(root.UID) {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+func (l *list) head() []column {
+	head := columns("NAME", "STATUS", "QUEUE", "PROJECT", "PRIORITY", "PROGRESS", "FOR", "AGE")
+	if l.all {
+		head = append(columns("NAMESPACE"), head...)
+	}
+	return append(head, wide("MESSAGE")...)
+}
+
+func (l *list) row(e entry) []cell {
+	s := l.shell
+	lasts := ""
+	if n := len(e.timeline); n > 0 {
+		lasts = lasting(s.Now().Sub(e.timeline[n-1].Time.Time))
+	}
+	cells := row(title(e.Object), statusCell(e.phase), e.queue, e.project, fmt.Sprint(e.priority), e.done, lasts,
+		s.since(e.GetCreationTimestamp().Time), oneLine(e.message))
+	if l.all {
+		cells = append(row(e.GetNamespace()), cells...)
+	}
+	return cells
+}
+
+func (l *list) table(entries []entry) (*table, error) {
+	t := &table{columns: l.head()}
+	for _, e := range entries {
+		t.rows = append(t.rows, l.row(e))
+	}
+	if len(entries) == 0 && !l.watch {
+		return t, nil
+	}
+	wide, _ := l.out.own()
+	return t, l.out.table(t, wide)
+}
+
+// follow prints a line for every later version of what is listed.
+func (l *list) follow(ctx context.Context, c *cluster, options []client.ListOption, shown []entry, t *table) error {
+	within, err := l.within(ctx, c)
+	if err != nil {
+		return err
+	}
+	lines := make(chan entry)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	versions := map[string]string{}
+	for _, e := range shown {
+		versions[string(e.GetUID())] = e.GetResourceVersion()
+	}
+	for _, k := range l.kinds {
+		go func() {
+			cancel(c.watchAll(ctx, k, func(o client.Object, gone bool) (bool, error) {
+				e := entryOf(o)
+				if gone {
+					e.phase, e.message = "deleted", ""
+				}
+				select {
+				case lines <- e:
+				case <-ctx.Done():
+				}
+				return false, nil
+			}, options...))
+		}()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case e := <-lines:
+			if versions[string(e.GetUID())] == e.GetResourceVersion() || !l.wants(e) || within != nil && !within(e.Object) || l.isHidden(e.Object) {
+				continue
+			}
+			wide, _ := l.out.own()
+			t.rows = [][]cell{l.row(e)}
+			if err := t.write(l.shell, l.shell.Out, wide, false); err != nil {
+				return err
+			}
+		}
+	}
+}
