@@ -135,7 +135,11 @@ func (d *decision) decide() {
 	case d.status.Phase == v1alpha1.StatusStopping:
 		d.stopping()
 	case d.Operation.Spec.DesiredState == v1alpha1.Stopped:
-		d.end(reasonStopped, "its desiredState is Stopped")
+		reason, message, is := timeline.StopCause(d.Operation.Annotations, d.status.Timeline)
+		if !is {
+			reason, message = reasonStopped, "its desiredState is Stopped"
+		}
+		d.end(reason, message)
 	case d.late():
 	default:
 		d.goOn()
@@ -447,12 +451,12 @@ func (d *decision) stopping() {
 		if !d.Run.Deleting {
 			d.action = DeleteRun
 		}
-	case why.Reason == reasonStopped:
+	case why.Reason == reasonStopped || timeline.ByRule(why.Reason):
 		message := why.Message
 		if d.Run.Stage == Failed && !d.Run.Deleting {
 			message = sentence(message+"; its last attempt", d.Run.Cause.Message)
 		}
-		d.finish(v1alpha1.StatusStopped, reasonStopped, message)
+		d.finish(v1alpha1.StatusStopped, why.Reason, message)
 	default:
 		d.fail(Cause{Deadline, why.Reason, why.Message})
 	}

@@ -93,10 +93,7 @@ func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodConditi
 
 func mainStatus(pod *corev1.Pod) *corev1.ContainerStatus {
 	all := pod.Status.ContainerStatuses
-	name := MainContainer
-	if !slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == MainContainer }) && len(pod.Spec.Containers) > 0 {
-		name = pod.Spec.Containers[0].Name
-	}
+	name := MainContainerOf(pod)
 	i := slices.IndexFunc(all, func(s corev1.ContainerStatus) bool { return s.Name == name })
 	if i < 0 {
 		return nil
@@ -286,4 +283,12 @@ func earliest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// MainContainerOf is the name of a pod's main container.
+func MainContainerOf(pod *corev1.Pod) string {
+	if !slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == MainContainer }) && len(pod.Spec.Containers) > 0 {
+		return pod.Spec.Containers[0].Name
+	}
+	return MainContainer
 }

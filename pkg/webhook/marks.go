@@ -33,10 +33,13 @@ var (
 )
 
 // The marks of a workflow's children. By them an operation takes up the room of a workflow, an older place in
-// the line or an end without a run.
+// the line, an end without a run, or a say in which trials are stopped.
 var (
-	childAnnotations = []string{v1alpha1.OutcomeAnnotation, v1alpha1.OutcomeMessageAnnotation, v1alpha1.QueuedTimeAnnotation}
-	childLabels      = []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel, v1alpha1.IndexLabel, v1alpha1.IterationLabel, v1alpha1.StepLabel, v1alpha1.WorkflowAttemptLabel}
+	childAnnotations = []string{
+		v1alpha1.OutcomeAnnotation, v1alpha1.OutcomeMessageAnnotation, v1alpha1.QueuedTimeAnnotation,
+		v1alpha1.StopReasonAnnotation, v1alpha1.StopMessageAnnotation, v1alpha1.ReportedAnnotation,
+	}
+	childLabels = []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel, v1alpha1.IndexLabel, v1alpha1.IterationLabel, v1alpha1.StepLabel, v1alpha1.WorkflowAttemptLabel}
 )
 
 // marks are those that an object has, by kind and key.

@@ -101,6 +101,9 @@ func (h *workflowHandler) update(ctx context.Context, req admission.Request, bef
 	if err := checkRestarts("workflow", before.Spec.Restarts, after.Spec.Restarts, after.Spec.DesiredState); err != nil {
 		return invalidObject(err)
 	}
+	if err := plan.CheckPolicies(after); err != nil && changedField(req.OldObject.Raw, req.Object.Raw, "earlyStopping") != "" {
+		return invalidObject(err)
+	}
 	p, response := approve(req.UserInfo.Username, "workflow", before, after, before.Spec.Approved, after.Spec.Approved)
 	if response != nil {
 		return *response

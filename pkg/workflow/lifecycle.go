@@ -80,7 +80,7 @@ const (
 	reasonResumed        = "Resumed"
 	reasonRestarted      = "Restarted"
 	reasonTimeout        = "TimedOut"
-	reasonEarly          = "StoppedEarly"
+	reasonEarly          = v1alpha1.ReasonStoppedEarly
 	reasonChildren       = "ChildrenDone"
 	reasonRefused        = "Refused"
 	reasonExit           = "OnExit"
@@ -230,7 +230,11 @@ func (d *turn) conclude(c Children) {
 		}
 		outcome(s, reasonChildren, message, false)
 	case spec.DesiredState == v1alpha1.Stopped:
-		outcome(v1alpha1.StatusStopped, reasonStopped, "its desiredState is Stopped", true)
+		reason, message, is := timeline.StopCause(d.Workflow.Annotations, d.status.Timeline)
+		if !is {
+			reason, message = reasonStopped, "its desiredState is Stopped"
+		}
+		outcome(v1alpha1.StatusStopped, reason, message, true)
 	case c.Stop != nil:
 		outcome(phaseOf(c.Stop.Outcome), reasonEarly, c.Stop.Message, true)
 	case spec.Timeout != nil && d.status.StartTime != nil:

@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -9,74 +8,37 @@ import (
 	"sort"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/curve"
 )
 
-// PolicyKind is a rule that stops a child while it runs.
-type PolicyKind string
+// StoppingPolicy stops children that promise little, by the values that they report on the way. Its metric and
+// optimization are given.
+type StoppingPolicy v1alpha1.StoppingPolicy
 
-// The rules that stop a child while it runs.
-const (
-	// Median stops one whose best value so far is worse than the median of what ended children had on average
-	// up to the same step (Golovin et al., 2017).
-	Median PolicyKind = "median"
-	// Truncation stops one that is among the worst Percent of all that came as far.
-	Truncation PolicyKind = "truncation"
-	// Diff stops one that is more than Percent worse than the best of all that came as far.
-	Diff PolicyKind = "diff"
-)
-
-// StoppingPolicy stops children that promise little, by the values that they report on the way.
-type StoppingPolicy struct {
-	// Kind: median, truncation or diff.
-	Kind PolicyKind `json:"kind"`
-
-	// Metric is the name of what children report.
-	Metric string `json:"metric"`
-
-	// Optimization: maximize or minimize.
-	Optimization v1alpha1.Optimization `json:"optimization"`
-
-	// Percent of truncation and diff, from 1 to 99. Median has none.
-	Percent int `json:"percent,omitempty"`
-
-	// EvaluationInterval: children are judged at steps that are multiples of it. Default: 1.
-	EvaluationInterval int64 `json:"evaluationInterval,omitempty"`
-
-	// MinInterval is the first step at which children are judged. Default: 0.
-	MinInterval int64 `json:"minInterval,omitempty"`
-
-	// MinSamples is how many others must have come as far. Default: 1.
-	MinSamples int `json:"minSamples,omitempty"`
-}
-
-// Point is a value that a child reported on the way, and at which step, such as an epoch.
-type Point struct {
-	Step  int64
-	Value float64
-}
-
-// Series is what a child reported on the way, by ascending steps.
+// Series is what a child reported on the way.
 type Series struct {
 	Child  string
-	Points []Point
+	Points []curve.Point
 	// Ended: it will report no more, and was not stopped early.
 	Ended bool
+	// Failed: what it reported counts as worse than everything.
+	Failed bool
 }
 
 // Validate says all that is wrong with a policy, or nil.
 func (p StoppingPolicy) Validate() error {
 	var errs []error
 	switch p.Kind {
-	case Median:
+	case v1alpha1.Median:
 		if p.Percent != 0 {
 			errs = append(errs, fmt.Errorf("percent is %d, but median has none: leave it out", p.Percent))
 		}
-	case Truncation, Diff:
+	case v1alpha1.Truncation, v1alpha1.Diff:
 		if p.Percent < 1 || p.Percent > 99 {
 			errs = append(errs, fmt.Errorf("percent is %d: write 1 to 99", p.Percent))
 		}
 	default:
-		errs = append(errs, fmt.Errorf("kind is %q: write %s, %s or %s", p.Kind, Median, Truncation, Diff))
+		errs = append(errs, fmt.Errorf("kind is %q: write %s, %s or %s", p.Kind, v1alpha1.Median, v1alpha1.Truncation, v1alpha1.Diff))
 	}
 	if p.Metric == "" {
 		errs = append(errs, errors.New("metric is empty: write the name of what children report"))
@@ -107,10 +69,10 @@ func (p StoppingPolicy) Judge(child Series, others []Series) string {
 	best := p.best(child, step)
 	var theirs []float64 // as losses
 	for _, o := range others {
-		if o.Child == child.Child || p.Kind == Median && !o.Ended || !reached(o, step) {
+		if o.Child == child.Child || p.Kind == v1alpha1.Median && !o.Ended || !reached(o, step) {
 			continue
 		}
-		if p.Kind == Median {
+		if p.Kind == v1alpha1.Median {
 			theirs = append(theirs, p.average(o, step))
 		} else {
 			theirs = append(theirs, p.best(o, step))
@@ -121,14 +83,14 @@ func (p StoppingPolicy) Judge(child Series, others []Series) string {
 	}
 	slices.Sort(theirs)
 	says := func(format string, args ...any) string {
-		return fmt.Sprintf("%s at step %d is %v at best, ", p.Metric, step, p.loss(best)) + fmt.Sprintf(format, args...)
+		return fmt.Sprintf("%s at step %d is %.6g at best, ", p.Metric, step, p.loss(best)) + fmt.Sprintf(format, args...)
 	}
 	switch p.Kind {
-	case Median:
+	case v1alpha1.Median:
 		if middle := median(theirs); best > middle {
-			return says("worse than %v, the median of the running averages of %d ended children: stopped by the policy median", p.loss(middle), len(theirs))
+			return says("worse than %.6g, the median of the running averages of %d ended children: stopped by the policy median", p.loss(middle), len(theirs))
 		}
-	case Truncation:
+	case v1alpha1.Truncation:
 		// Of all with this one so many are stopped; it is among them if fewer than that are worse.
 		all := len(theirs) + 1
 		stopped := all * p.Percent / 100
@@ -137,9 +99,9 @@ func (p StoppingPolicy) Judge(child Series, others []Series) string {
 		if worse < stopped && better > 0 {
 			return says("worse than that of %d of %d children: stopped by the policy truncation, which stops the worst %d%%", better, len(theirs), p.Percent)
 		}
-	case Diff:
+	case v1alpha1.Diff:
 		if least := theirs[0]; best-least > float64(math.Abs(least)*float64(p.Percent)/100) {
-			return says("and %v is the best of %d other children: stopped by the policy diff, which allows a difference of %d%%", p.loss(least), len(theirs), p.Percent)
+			return says("and %.6g is the best of %d other children: stopped by the policy diff, which allows a difference of %d%%", p.loss(least), len(theirs), p.Percent)
 		}
 	}
 	return ""
@@ -160,20 +122,9 @@ func reached(s Series, step int64) bool {
 	return len(s.Points) > 0 && s.Points[0].Step <= step && s.Points[len(s.Points)-1].Step >= step
 }
 
-// upTo are the losses that a child had up to a step.
-func (p StoppingPolicy) upTo(s Series, step int64) []float64 {
-	var out []float64
-	for _, point := range s.Points {
-		if point.Step > step {
-			break
-		}
-		loss := p.loss(point.Value)
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			loss = math.Inf(1)
-		}
-		out = append(out, loss)
-	}
-	return out
+// upTo are the points that a child had up to a step.
+func upTo(s Series, step int64) []curve.Point {
+	return s.Points[:sort.Search(len(s.Points), func(i int) bool { return s.Points[i].Step > step })]
 }
 
 // loss is a value turned so that less is better, and back.
@@ -184,18 +135,38 @@ func (p StoppingPolicy) loss(v float64) float64 {
 	return v
 }
 
+// best loss that a child had up to a step.
 func (p StoppingPolicy) best(s Series, step int64) float64 {
-	return slices.MinFunc(p.upTo(s, step), cmp.Compare[float64])
+	least := math.Inf(1)
+	if s.Failed {
+		return least
+	}
+	for _, point := range upTo(s, step) {
+		value := point.Min
+		if p.Optimization == v1alpha1.Maximize {
+			value = point.Max
+		}
+		if loss := p.loss(value); loss < least { // not if it is NaN
+			least = loss
+		}
+	}
+	return least
 }
 
-// average of what a child had up to a step.
+// average loss that a child had up to a step.
 func (p StoppingPolicy) average(s Series, step int64) float64 {
-	sum := 0.0
-	losses := p.upTo(s, step)
-	for _, l := range losses {
-		sum += l / float64(len(losses))
+	if s.Failed {
+		return math.Inf(1)
 	}
-	return sum
+	sum, count := 0.0, int64(0)
+	for _, point := range upTo(s, step) {
+		sum += point.Sum
+		count += point.Count
+	}
+	if average := p.loss(sum / float64(count)); !math.IsNaN(average) && !math.IsInf(average, 0) {
+		return average
+	}
+	return math.Inf(1)
 }
 
 // median of sorted values. Of an even number it is the mean of the two in the middle.

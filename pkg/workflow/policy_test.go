@@ -8,24 +8,33 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/curve"
 )
 
 // series has the values of steps from 1 on.
 func series(child string, ended bool, values ...float64) Series {
 	s := Series{Child: child, Ended: ended}
 	for i, v := range values {
-		s.Points = append(s.Points, Point{int64(i) + 1, v})
+		s.Points = append(s.Points, curve.At(int64(i)+1, v))
 	}
 	return s
 }
 
 func TestStoppingPolicy(t *testing.T) {
-	median := StoppingPolicy{Kind: Median, Metric: "loss", Optimization: v1alpha1.Minimize}
-	truncation := StoppingPolicy{Kind: Truncation, Metric: "loss", Optimization: v1alpha1.Minimize, Percent: 40}
-	diff := StoppingPolicy{Kind: Diff, Metric: "loss", Optimization: v1alpha1.Minimize, Percent: 50}
+	median := StoppingPolicy{Kind: v1alpha1.Median, Metric: "loss", Optimization: v1alpha1.Minimize}
+	truncation := StoppingPolicy{Kind: v1alpha1.Truncation, Metric: "loss", Optimization: v1alpha1.Minimize, Percent: 40}
+	diff := StoppingPolicy{Kind: v1alpha1.Diff, Metric: "loss", Optimization: v1alpha1.Minimize, Percent: 50}
 	with := func(p StoppingPolicy, change func(*StoppingPolicy)) StoppingPolicy { change(&p); return p }
 	ended := func(values ...float64) Series { return series("e", true, values...) }
 	running := func(values ...float64) Series { return series("r", false, values...) }
+	failed := func(values ...float64) Series { s := ended(values...); s.Failed = true; return s }
+	every := func(interval int64, values ...float64) []curve.Point {
+		c := curve.New(interval)
+		for i, v := range values {
+			c.Add(int64(i)+1, v)
+		}
+		return c.Points()
+	}
 	nan := math.NaN()
 	for _, tt := range []struct {
 		name   string
@@ -51,6 +60,12 @@ func TestStoppingPolicy(t *testing.T) {
 			"loss at step 2 is 0.3 at best, worse than 0.6, the median of the running averages of 1 ended children: stopped by the policy median"},
 		{"no number is worst", median, running(nan), []Series{ended(9)}, "loss at step 1 is +Inf at best, worse than 9, the median of the running averages of 1 ended children: stopped by the policy median"},
 		{"no numbers anywhere", median, running(nan), []Series{ended(nan), ended(math.Inf(-1))}, ""},
+		{"a failed one is the worst yardstick", median, running(9), []Series{failed(1), failed(2), ended(1)}, ""},
+		{"of failed ones the minority does not matter", median, running(9), []Series{failed(1), ended(2), ended(1)},
+			"loss at step 1 is 9 at best, worse than 2, the median of the running averages of 3 ended children: stopped by the policy median"},
+		{"a failed one is not the best", diff, running(9), []Series{failed(1)}, ""},
+		{"several values in a point", with(median, func(p *StoppingPolicy) { p.EvaluationInterval = 4 }), Series{Child: "r", Points: every(4, 9, 5, 6, 7)}, []Series{{Child: "e", Ended: true, Points: every(4, 1, 2, 3, 4, 0)}},
+			"loss at step 4 is 5 at best, worse than 2.5, the median of the running averages of 1 ended children: stopped by the policy median"},
 		{"it ended itself", median, ended(9), []Series{series("o", true, 1)}, ""},
 		{"it reported nothing", median, running(), []Series{ended(1)}, ""},
 		{"others report nothing", median, running(9), []Series{ended()}, ""},
@@ -82,9 +97,9 @@ func TestStoppingPolicy(t *testing.T) {
 // Turning the sign and the direction of everything changes no decision, and the best of all is never stopped.
 func TestStoppingPolicySymmetric(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := StoppingPolicy{Kind: rapid.SampledFrom([]PolicyKind{Median, Truncation, Diff}).Draw(t, "kind"), Metric: "m", Optimization: v1alpha1.Minimize,
+		p := StoppingPolicy{Kind: rapid.SampledFrom([]v1alpha1.PolicyKind{v1alpha1.Median, v1alpha1.Truncation, v1alpha1.Diff}).Draw(t, "kind"), Metric: "m", Optimization: v1alpha1.Minimize,
 			EvaluationInterval: rapid.Int64Range(0, 3).Draw(t, "interval"), MinInterval: rapid.Int64Range(0, 3).Draw(t, "min"), MinSamples: rapid.IntRange(0, 3).Draw(t, "samples")}
-		if p.Kind != Median {
+		if p.Kind != v1alpha1.Median {
 			p.Percent = rapid.IntRange(1, 99).Draw(t, "percent")
 		}
 		require.NoError(t, p.Validate())
@@ -111,7 +126,7 @@ func TestStoppingPolicySymmetric(t *testing.T) {
 		best := true
 		for _, s := range all[1:] {
 			for _, point := range s.Points {
-				best = best && (point.Step > step || point.Value >= p.best(all[0], step))
+				best = best && (point.Step > step || point.Min >= p.best(all[0], step))
 			}
 		}
 		require.False(t, best, "the best is stopped: %s", says)
@@ -119,13 +134,13 @@ func TestStoppingPolicySymmetric(t *testing.T) {
 }
 
 func TestStoppingPolicyRefused(t *testing.T) {
-	good := StoppingPolicy{Kind: Diff, Metric: "loss", Optimization: v1alpha1.Minimize, Percent: 10}
+	good := StoppingPolicy{Kind: v1alpha1.Diff, Metric: "loss", Optimization: v1alpha1.Minimize, Percent: 10}
 	require.NoError(t, good.Validate())
 	for says, change := range map[string]func(*StoppingPolicy){
 		"kind":               func(p *StoppingPolicy) { p.Kind = "mean" },
 		"percent is 0":       func(p *StoppingPolicy) { p.Percent = 0 },
 		"percent is 100":     func(p *StoppingPolicy) { p.Percent = 100 },
-		"median has none":    func(p *StoppingPolicy) { p.Kind = Median },
+		"median has none":    func(p *StoppingPolicy) { p.Kind = v1alpha1.Median },
 		"metric":             func(p *StoppingPolicy) { p.Metric = "" },
 		"optimization":       func(p *StoppingPolicy) { p.Optimization = "less" },
 		"evaluationInterval": func(p *StoppingPolicy) { p.EvaluationInterval = -1 },

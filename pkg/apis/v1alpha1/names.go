@@ -39,6 +39,14 @@ const (
 	OutcomeAnnotation = "queueyard.io/outcome"
 	// OutcomeMessageAnnotation says why.
 	OutcomeMessageAnnotation = "queueyard.io/outcome-message"
+	// StopReasonAnnotation on a child that is stopped by a rule of its workflow holds the reason that its timeline
+	// gives: StoppedByPolicy or StoppedEarly. It counts once: what has gone on since is stopped for another reason.
+	StopReasonAnnotation = "queueyard.io/stop-reason"
+	// StopMessageAnnotation says which rule, and with what numbers.
+	StopMessageAnnotation = "queueyard.io/stop-message"
+	// ReportedAnnotation on a trial that is over holds the curves of the metrics that it printed, so that others are
+	// judged by them when its log is gone.
+	ReportedAnnotation = "queueyard.io/reported"
 	// TrialKeyAnnotation on a trial names the trial that it goes back to: of those that were promoted, the first.
 	TrialKeyAnnotation = "queueyard.io/trial-key"
 	// ApprovedByAnnotation on an operation names who approved it. Only the webhook sets it.

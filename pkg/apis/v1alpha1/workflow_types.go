@@ -289,41 +289,6 @@ type Metric struct {
 	Optimization Optimization `json:"optimization"`
 }
 
-// EarlyStopping says when the rest need not run.
-type EarlyStopping struct {
-	// Failure ends it with failure when too many children failed.
-	// +optional
-	Failure *FailurePolicy `json:"failure,omitempty"`
-
-	// Metrics end it with success when a child's output is good enough. One of them is enough.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=10
-	Metrics []MetricPolicy `json:"metrics,omitempty"`
-}
-
-// FailurePolicy is how many failures are too many.
-type FailurePolicy struct {
-	// Percent of all planned children that may fail.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=99
-	Percent int `json:"percent"`
-}
-
-// MetricPolicy is a value of an output that is good enough.
-type MetricPolicy struct {
-	// Metric is the name of the output.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Metric string `json:"metric"`
-
-	// Value that is good enough.
-	Value float64 `json:"value"`
-
-	// Optimization: maximize (value or more) or minimize (value or less).
-	Optimization Optimization `json:"optimization"`
-}
-
 // WorkflowStatus is where a workflow stands. Its size does not grow with its children.
 type WorkflowStatus struct {
 	// ObservedGeneration is the generation of the spec that was last acted upon.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -297,10 +298,14 @@ func (s *sight) stopChildren(ctx context.Context) error {
 		active = append(active, it.active()...)
 	}
 	s.run.mu.Unlock()
+	because := stopCause{}
+	if o := s.workflow.Status.Outcome; o != nil && o.Reason == v1alpha1.ReasonStoppedEarly {
+		because = stopCause{o.Reason, o.Message}
+	}
 	var mu sync.Mutex
 	var errs []error
 	workqueue.ParallelizeUntil(ctx, parallel, len(active), func(i int) {
-		if err := s.stop(ctx, active[i]); err != nil {
+		if err := s.stop(ctx, active[i], because); err != nil {
 			mu.Lock()
 			defer mu.Unlock()
 			errs = append(errs, err)
@@ -309,7 +314,26 @@ func (s *sight) stopChildren(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (s *sight) stop(ctx context.Context, c *child) error {
+// stopCause is which rule stops a child; empty: somebody has stopped the workflow, or its time is over.
+type stopCause struct{ reason, message string }
+
+// write notes it on a child.
+func (c stopCause) write(o client.Object) {
+	if c.reason != "" {
+		annotate(o, map[string]string{v1alpha1.StopReasonAnnotation: c.reason, v1alpha1.StopMessageAnnotation: c.message})
+	}
+}
+
+func annotate(o client.Object, more map[string]string) {
+	annotations := maps.Clone(o.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	maps.Copy(annotations, more)
+	o.SetAnnotations(annotations)
+}
+
+func (s *sight) stop(ctx context.Context, c *child, because stopCause) error {
 	object, err := s.read(ctx, c)
 	if apierrors.IsNotFound(err) {
 		// It was made a moment ago, or is gone; its event comes either way.
@@ -331,6 +355,7 @@ func (s *sight) stop(ctx context.Context, c *child) error {
 		}
 		o.Spec.DesiredState = v1alpha1.Stopped
 	}
+	because.write(object)
 	return client.IgnoreNotFound(s.client.Patch(ctx, object, client.MergeFrom(before)))
 }
 

@@ -42,8 +42,19 @@ type Reconciler struct {
 
 // Setup adds the controller to a manager, whose cache holds CachedObjects and those of the operation controller.
 func Setup(mgr ctrl.Manager) error {
+	logs, err := newPodLogs(mgr)
+	if err != nil {
+		return err
+	}
+	return setup(mgr, logs, readEvery)
+}
+
+func setup(mgr ctrl.Manager, logs trialLogs, every time.Duration) error {
 	r := &Reconciler{client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{}, runs: newRuns()}
 	if err := indexChildren(mgr); err != nil {
+		return err
+	}
+	if err := mgr.Add(newStopper(r, logs, every)); err != nil {
 		return err
 	}
 	// A workflow's own status writes change nothing that it has to look at; what its children do comes by itself.

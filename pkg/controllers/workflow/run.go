@@ -22,9 +22,10 @@ import (
 // run is an attempt of a workflow that is under way: which of its children exist and where they stand. It can be made
 // anew from the API at any time. Events of children change it while the workflow is worked on.
 type run struct {
-	mu      sync.Mutex
-	plan    *plan.Plan
-	attempt int32
+	mu        sync.Mutex
+	namespace string
+	plan      *plan.Plan
+	attempt   int32
 
 	children map[int64]*child
 	// again are nested workflows of an earlier attempt that go on in this one, by their place.
@@ -90,6 +91,8 @@ func (c *child) waits() bool {
 // seen is a child as the API has it.
 type seen struct {
 	child
+	// judged: a stopping policy has stopped it, which is its result.
+	judged  bool
 	index   int64
 	begun   time.Time
 	params  v1alpha1.Values
@@ -120,6 +123,7 @@ func look(o client.Object) (s seen, workflowUID types.UID, ok bool) {
 	}
 	if n := len(line); n > 0 {
 		s.message = line[n-1].Message
+		s.judged = s.phase == v1alpha1.StatusStopped && line[n-1].Reason == v1alpha1.ReasonStoppedByPolicy
 	}
 	for i := range line {
 		switch line[i].Status {
@@ -198,7 +202,7 @@ func (r *run) takeOver(former map[int64]seen, current map[int64]bool, whole bool
 		}
 	} else {
 		for i, s := range former {
-			if status := statusOf(s.phase); status == workflow.Failed || status == workflow.Stopped {
+			if status := statusOf(s.phase); status == workflow.Failed || status == workflow.Stopped && !s.judged {
 				redo[i] = false
 			}
 		}

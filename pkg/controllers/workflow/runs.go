@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -41,6 +42,13 @@ func (r *runs) forget(uid types.UID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.byUID, uid)
+}
+
+// all are those under way.
+func (r *runs) all() map[types.UID]*run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.byUID)
 }
 
 type requests = workqueue.TypedRateLimitingInterface[reconcile.Request]

@@ -45,6 +45,7 @@ func (s *sight) take(ctx context.Context, p *plan.Plan, attempt int32) {
 		return
 	}
 	s.run = newRun(p, attempt, s.succeededBefore(), objects)
+	s.run.namespace = s.workflow.Namespace
 	s.runs.put(s.workflow.UID, s.run)
 	// What was told of children since they were listed did not find the run.
 	if objects, s.err = s.childrenOf(ctx, s.workflow.Namespace, s.workflow.UID); s.err == nil {

@@ -70,6 +70,11 @@ func scheme() *runtime.Scheme {
 // start runs the controller with caches of its own, and gives what stops it.
 func start(t *testing.T, around interceptor.Funcs) (stop func()) {
 	t.Helper()
+	return startWith(t, around, Setup)
+}
+
+func startWith(t *testing.T, around interceptor.Funcs, setup func(ctrl.Manager) error) (stop func()) {
+	t.Helper()
 	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
 		Scheme: scheme(), Cache: cache.Options{ByObject: CachedObjects()},
 		Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
@@ -82,7 +87,7 @@ func start(t *testing.T, around interceptor.Funcs) (stop func()) {
 		},
 	})
 	require.NoError(t, err)
-	require.NoError(t, Setup(mgr))
+	require.NoError(t, setup(mgr))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()

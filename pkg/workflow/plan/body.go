@@ -39,6 +39,8 @@ type trials struct {
 	matrix *v1alpha1.Matrix
 	metric *v1alpha1.Metric
 	space  *expression.Template // the search, with its expressions
+	// policies that stop trials while they run.
+	policies []workflow.StoppingPolicy
 	// suggest is what is asked for trials; nil: nothing.
 	suggest *step
 	// names of the params that every trial gets; known is false where an expression decides.
@@ -205,6 +207,7 @@ func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 	if t.metric = metricOf(m); m.Metric != nil && t.metric != m.Metric {
 		c.problems.addf(path+".metric", "the search has a metric of its own: leave this one out")
 	}
+	t.policies = c.policies(m.EarlyStopping, m, path)
 	if refs := t.space.References(); len(refs.Params)+len(refs.Globals) > 0 {
 		return body{path: path, trials: t} // what it is shows when it runs
 	}

@@ -59,6 +59,9 @@ func Check(w *v1alpha1.Workflow, components Components) (workflow.Size, error) {
 	if err := c.problems.err(); err != nil {
 		return size, err // what follows would only repeat it
 	}
+	if t, _ := c.template(w.Spec.Entrypoint); t != nil {
+		c.policies(w.Spec.EarlyStopping, t.Matrix, "spec")
+	}
 	c.use(w.Spec.Entrypoint, seen, "spec.entrypoint")
 	if exit := exitStep(&w.Spec); exit != nil {
 		c.exit(exit, seen)

@@ -31,6 +31,8 @@ type Plan struct {
 	Iterations *search.Iterations
 	// EarlyStopping is the workflow's, else the matrix's.
 	EarlyStopping *v1alpha1.EarlyStopping
+	// Policies that stop trials of a matrix while they run.
+	Policies []workflow.StoppingPolicy
 	// Metric of a matrix that has one.
 	Metric *v1alpha1.Metric
 	// fixed are the params that all trials get.
@@ -63,9 +65,11 @@ func Compile(ctx context.Context, w *v1alpha1.Workflow) (*Plan, error) {
 	}
 	p.Graph = p.body.graph
 	if m := t.Matrix; m != nil {
-		p.Metric = p.body.trials.metric
+		p.Metric, p.Policies = p.body.trials.metric, p.body.trials.policies
 		if p.EarlyStopping == nil {
 			p.EarlyStopping = m.EarlyStopping
+		} else {
+			p.Policies = c.policies(p.EarlyStopping, m, "spec")
 		}
 		return p, p.search(ctx, p.body.trials)
 	}

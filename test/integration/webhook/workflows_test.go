@@ -43,20 +43,52 @@ func TestWorkflowsAreStamped(t *testing.T) {
 	require.EqualValues(t, 3, *w.Spec.Concurrency)
 }
 
+// policies is a matrix with a metric and a stopping policy.
+func policies(policy string) string {
+	return `entrypoint: main
+templates:
+- name: main
+  matrix:
+    template: job
+    grid: {params: {x: {kind: range, value: [0, 4, 1]}}}
+    metric: {name: loss, optimization: minimize}
+    earlyStopping: {policies: [` + policy + `]}
+- name: job
+  operation: {template: {pod: {spec: {containers: [{name: main, image: none}]}}}}
+`
+}
+
+// Policies that are sound are accepted; those of a running workflow may be changed to sound ones only.
+func TestPoliciesChange(t *testing.T) {
+	w := flow(t, "free", "policies", "earlyStopping: {policies: [{kind: diff, percent: 5, minSamples: 3}]}\n"+policies("{kind: median, evaluationInterval: 10, minInterval: 20}"))
+	require.NoError(t, admin.Create(t.Context(), w))
+	before := w.DeepCopy()
+	w.Spec.EarlyStopping.Policies[0].Percent = 50
+	require.NoError(t, admin.Patch(t.Context(), w, client.MergeFrom(before)))
+	before = w.DeepCopy()
+	w.Spec.EarlyStopping.Policies[0].Metric = "los"
+	require.ErrorContains(t, admin.Patch(t.Context(), w, client.MergeFrom(before)), `spec.earlyStopping.policies[0].optimization: metric "los" is not that of the matrix`)
+}
+
 func TestWorkflowsAreRefused(t *testing.T) {
 	for name, tc := range map[string]struct{ spec, part string }{
-		"a cycle":       {"entrypoint: main\ntemplates:\n- name: main\n  dag: {operations: [{name: a, template: job, dependsOn: [b]}, {name: b, template: job, dependsOn: [a]}]}\n- {name: job, operation: {component: divide}}\n", "spec.templates[0].dag.operations: nodes depend on each other in a cycle: a → b → a"},
-		"no component":  {"entrypoint: job\ntemplates:\n- {name: job, operation: {component: nosuch}}\n", `component "nosuch" does not exist`},
-		"no queue":      {"queue: gpuu\n" + oneStep, `spec.queue`},
-		"both kinds":    {"entrypoint: job\ntemplates:\n- {name: job, operation: {component: a}, dag: {operations: [{name: a, template: job}]}}\n", "a template has exactly one of operation, dag and matrix"},
-		"ttl of steps":  {"termination: {ttl: 1h}\n" + oneStep, "operations are kept as long as their workflow: write spec.ttl"},
-		"negative":      {"timeout: -1s\n" + oneStep, "spec.timeout is -1s, which is negative"},
-		"unknown kind":  {"entrypoint: job\ntemplates:\n- name: job\n  operation: {template: {object: {successCondition: 'true', manifest: {apiVersion: example.com/v1, kind: Ship}}}}\n", "the cluster has no kind Ship in example.com/v1"},
-		"asks nothing":  {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {component: train, iterative: {maxIterations: 3}}\n", "iterative.suggest"},
-		"asks two":      {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {component: train, iterative: {maxIterations: 3, suggest: {component: a, template: b}}}\n", "suggest has either a template of the workflow or a component"},
-		"asks nobody":   {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {template: job, iterative: {maxIterations: 3, suggest: {component: nosuch}}}\n- {name: job, operation: {template: {pod: {spec: {containers: [{name: main, image: none}]}}}}}\n", `spec.templates[0].matrix.iterative.suggest.component: component "nosuch" does not exist`},
-		"asks too long": {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {template: job, iterative: {maxIterations: 3, suggest: {template: job, termination: {timeout: -1s}}}}\n- {name: job, operation: {template: {pod: {spec: {containers: [{name: main, image: none}]}}}}}\n", "timeout"},
-		"too many fail": {"earlyStopping: {failure: {percent: 100}}\n" + oneStep, "percent"},
+		"a cycle":                {"entrypoint: main\ntemplates:\n- name: main\n  dag: {operations: [{name: a, template: job, dependsOn: [b]}, {name: b, template: job, dependsOn: [a]}]}\n- {name: job, operation: {component: divide}}\n", "spec.templates[0].dag.operations: nodes depend on each other in a cycle: a → b → a"},
+		"no component":           {"entrypoint: job\ntemplates:\n- {name: job, operation: {component: nosuch}}\n", `component "nosuch" does not exist`},
+		"no queue":               {"queue: gpuu\n" + oneStep, `spec.queue`},
+		"both kinds":             {"entrypoint: job\ntemplates:\n- {name: job, operation: {component: a}, dag: {operations: [{name: a, template: job}]}}\n", "a template has exactly one of operation, dag and matrix"},
+		"ttl of steps":           {"termination: {ttl: 1h}\n" + oneStep, "operations are kept as long as their workflow: write spec.ttl"},
+		"negative":               {"timeout: -1s\n" + oneStep, "spec.timeout is -1s, which is negative"},
+		"unknown kind":           {"entrypoint: job\ntemplates:\n- name: job\n  operation: {template: {object: {successCondition: 'true', manifest: {apiVersion: example.com/v1, kind: Ship}}}}\n", "the cluster has no kind Ship in example.com/v1"},
+		"asks nothing":           {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {component: train, iterative: {maxIterations: 3}}\n", "iterative.suggest"},
+		"asks two":               {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {component: train, iterative: {maxIterations: 3, suggest: {component: a, template: b}}}\n", "suggest has either a template of the workflow or a component"},
+		"asks nobody":            {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {template: job, iterative: {maxIterations: 3, suggest: {component: nosuch}}}\n- {name: job, operation: {template: {pod: {spec: {containers: [{name: main, image: none}]}}}}}\n", `spec.templates[0].matrix.iterative.suggest.component: component "nosuch" does not exist`},
+		"asks too long":          {"entrypoint: main\ntemplates:\n- name: main\n  matrix: {template: job, iterative: {maxIterations: 3, suggest: {template: job, termination: {timeout: -1s}}}}\n- {name: job, operation: {template: {pod: {spec: {containers: [{name: main, image: none}]}}}}}\n", "timeout"},
+		"no such policy":         {policies("{kind: mean}"), `supported values: "median", "truncation", "diff"`},
+		"median of a share":      {policies("{kind: median, percent: 5}"), "percent belongs to truncation and diff"},
+		"diff of nothing":        {policies("{kind: diff}"), "percent"},
+		"a direction of nothing": {policies("{kind: median, optimization: minimize}"), "optimization is of a metric"},
+		"policies of a dag":      {"earlyStopping: {policies: [{kind: median, metric: loss, optimization: minimize}]}\n" + oneStep, "spec.earlyStopping.policies: they stop trials of a matrix"},
+		"too many fail":          {"earlyStopping: {failure: {percent: 100}}\n" + oneStep, "percent"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.ErrorContains(t, admin.Create(t.Context(), flow(t, "free", "x", tc.spec)), tc.part)
