@@ -112,6 +112,7 @@ func TestWorkflowExamples(t *testing.T) {
 		"each-file": `{"letters": [3, 5]}`,
 		"fit":       `{"trials": 22, "continued": 5, "good": true}`,
 		"compass":   `{"trials": 20, "best": {"a": 2.5, "b": -1.25}}`,
+		"curves":    `{"rate": 0.3}`,
 	}
 	for _, block := range strings.Split(text, "```yaml\n")[1:] {
 		w := &v1alpha1.Workflow{}
@@ -278,6 +279,17 @@ templates:`+script("job", `sleep 1; echo '{"loss": 0.5, "x": {{ params.x }}}' > 
 	w := s.ends("early", v1alpha1.StatusSucceeded)
 	require.Contains(t, w.Status.Timeline[len(w.Status.Timeline)-1].Message, "is 0.5, and earlyStopping.metrics asks for at most 1")
 	require.Less(t, len(s.childrenOf("early")), 100)
+	stopped := 0
+	for _, op := range s.childrenOf("early") {
+		if op.Status.Phase == v1alpha1.StatusStopped {
+			stopped++
+			last := op.Status.Timeline[len(op.Status.Timeline)-1]
+			require.Equal(t, v1alpha1.ReasonStoppedEarly, last.Reason)
+			require.Contains(t, last.Message, "is 0.5, and earlyStopping.metrics asks for at most 1")
+		}
+	}
+	require.EqualValues(t, w.Status.Children.Stopped, stopped)
+	require.Positive(t, stopped, "what waited")
 
 	s.workflow("stop", s.queue("stop", seats(2)), `
 entrypoint: main
