@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
@@ -139,8 +140,8 @@ func (m Mark) object(tree map[string]any) (Made, error) {
 	return Made{Object: object}, nil
 }
 
-// asText writes numbers and booleans as text where pods take nothing else: "{{ params.rate }}" alone is a
-// number, and meant as an argument.
+// asText writes what is no text as JSON where pods take nothing else: "{{ params.rate }}" alone is a number, and meant as
+// an argument.
 func asText(tree any) {
 	switch node := tree.(type) {
 	case []any:
@@ -175,9 +176,12 @@ func asText(tree any) {
 
 func text(value any) any {
 	switch value.(type) {
-	case int64, float64, bool:
-		if raw, err := json.Marshal(value); err == nil {
-			return string(raw)
+	case int64, float64, bool, []any, map[string]any:
+		var raw bytes.Buffer
+		encoder := json.NewEncoder(&raw)
+		encoder.SetEscapeHTML(false)
+		if encoder.Encode(value) == nil {
+			return strings.TrimSuffix(raw.String(), "\n")
 		}
 	}
 	return value

@@ -37,6 +37,15 @@ func TestTextWhereTextBelongs(t *testing.T) {
 	require.Equal(t, OutputsVariable, main.Env[2].Name)
 }
 
+// A list or map alone is JSON there, as it is inside a text.
+func TestJSONWhereTextBelongs(t *testing.T) {
+	made, err := madeOf(t, `{"spec": {"containers": [{"name": "main", "image": "x", "args": ["{{ [params.n, 4] }}"], "env": [{"name": "N", "value": "{{ {'rate': params.rate, 'a': '<b>'} }}"}]}]}}`)
+	require.NoError(t, err)
+	main := made.Object.(*corev1.Pod).Spec.Containers[0]
+	require.Equal(t, []string{"[3,4]"}, main.Args)
+	require.Equal(t, `{"a":"<b>","rate":0.1}`, main.Env[0].Value)
+}
+
 func TestBuildRefuses(t *testing.T) {
 	for pod, says := range map[string]string{
 		`{"spec": {"restartPolicy": "Always", "containers": [{"name": "a"}]}}`:                                 "operation ends",
