@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -250,4 +251,22 @@ func undisturbed(t *testing.T, halving string) map[int64]trial {
 			return out
 		}
 	}
+}
+
+// The largest request that an operation can be asked for trials by fits into a variable of its program.
+func TestLargestRequest(t *testing.T) {
+	s := begin(t, "largest-request")
+	request := `{"text": "` + strings.Repeat("x", search.MaxRequest-len(`{"text":""}`)) + `"}`
+	command := `echo "{\"bytes\": ${#REQUEST}}" > "$TERMINATION_MESSAGE_PATH"`
+	s.workflow("w", s.queue("q"), `
+entrypoint: main
+params: {request: `+request+`}
+templates:
+- name: main
+  dag: {operations: [{name: a, template: count}], outputs: {bytes: "{{ ops.a.outputs.bytes }}"}}
+- name: count
+  operation: {template: {pod: {spec: {containers: [{name: main, image: none, env: [{name: REQUEST, value: "{{ params.request }}"}], command: [bash, -c, '`+command+`']}]}}}}
+`)
+	w := s.ends("w", v1alpha1.StatusSucceeded)
+	require.JSONEq(t, fmt.Sprint(search.MaxRequest), string(w.Status.Outputs["bytes"].Raw))
 }

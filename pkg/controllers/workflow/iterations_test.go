@@ -410,3 +410,40 @@ func TestIterativeIsPaced(t *testing.T) {
 	assert.LessOrEqual(t, w.mostWaiting, ahead)
 	assert.Len(t, w.tried(), 202)
 }
+
+// What it is asked is bounded, whatever the trials are.
+func TestIterativeRequestIsBounded(t *testing.T) {
+	const trials = 70
+	w := begin(t, "iter-bounded")
+	start(t, interceptor.Funcs{})
+	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+		if iterationOf(op) < 0 {
+			return v1alpha1.StatusSucceeded, nil
+		}
+		var all []map[string]string
+		for i := range trials {
+			all = append(all, map[string]string{"text": fmt.Sprintf("%02d%s", i, strings.Repeat("x", 2000))})
+		}
+		return v1alpha1.StatusSucceeded, map[string]any{"suggestions": all}
+	}
+	flow := w.create("s", `
+entrypoint: main
+templates:
+- name: job
+  inputs: [{name: text, type: string}]
+  operation: {template: {pod: {spec: {containers: [{name: main, image: none, args: ["{{ params.text }}"]}]}}}}
+- name: ask
+  operation: {template: {pod: {spec: {containers: [{name: main, image: none, args: ["{{ params.request }}"]}]}}}}
+- name: main
+  matrix: {template: job, iterative: {maxIterations: 2, suggest: {template: ask}}}
+`)
+	w.until("it was asked twice", func() bool { return len(w.questions()) == 2 })
+	asked := w.questions()[1]
+	assert.LessOrEqual(t, len(asked.Spec.Params["request"].Raw), search.MaxRequest)
+	r := requestOf(t, &asked)
+	assert.Greater(t, len(r.Observations), trials/2)
+	assert.EqualValues(t, trials, int64(len(r.Observations))+r.Omitted)
+	assert.EqualValues(t, trials-1, r.Observations[len(r.Observations)-1].Index)
+	w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.DesiredState = v1alpha1.Stopped })
+	w.until("it ends", func() bool { return w.read(flow).Phase.Final() })
+}
