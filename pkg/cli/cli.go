@@ -97,7 +97,8 @@ func NewCommand(s *Shell) *cobra.Command {
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
-	addCommands(root, groupRuns, newList(s), newGet(s), newStatuses(s), newWhy(s))
+	addCommands(root, groupRuns, newRun(s), newList(s), newGet(s), newStatuses(s), newWhy(s), newTree(s), newLogs(s), newWait(s),
+		newStop(s), newResume(s), newRestart(s), newApprove(s), newMove(s))
 	addCommands(root, groupLimits, newQueues(s), newProjects(s), newOrganizations(s), newAgents(s))
 	addCommands(root, groupOther, newVersion(s), newOptions())
 	return root

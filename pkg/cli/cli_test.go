@@ -67,6 +67,8 @@ type session struct {
 	colours bool
 	// answers stand in for the API server.
 	answers map[string]string
+	// then is what happens once the API server has answered a path.
+	then map[string]func()
 	// scrub are what differs every time, and what to write for it.
 	scrub [][2]string
 }
@@ -111,9 +113,8 @@ func (s *session) until(ctx context.Context, line ...string) (out string, code i
 	var stdout, stderr bytes.Buffer
 	shell := s.shell()
 	shell.IOStreams = genericiooptions.IOStreams{In: strings.NewReader(s.answer), Out: &stdout, ErrOut: &stderr}
-	args := append([]string{"qy"}, line...)
-	code = Main(ctx, shell, append(args, "--kubeconfig", shared.env.Dir.Kubeconfig(), "--cache-dir", s.TempDir()))
-	fmt.Fprintf(&s.text, "$ %s\n%s", strings.Join(args, " "), stdout.String())
+	code = Main(ctx, shell, append([]string{"qy", "--kubeconfig", shared.env.Dir.Kubeconfig(), "--cache-dir", s.TempDir()}, line...))
+	fmt.Fprintf(&s.text, "$ %s\n%s", strings.TrimSpace("qy "+strings.Join(line, " ")), stdout.String())
 	if stderr.Len() > 0 {
 		fmt.Fprintf(&s.text, "--- standard error\n%s", stderr.String())
 	}
@@ -130,7 +131,7 @@ func (s *session) shell() *Shell {
 		Now: func() time.Time { return noon }, Zone: time.UTC,
 		Wrap: func(c *rest.Config) *rest.Config {
 			c.ContentType = "application/json"
-			c.Wrap(func(to http.RoundTripper) http.RoundTripper { return &calm{to: to, answers: s.answers} })
+			c.Wrap(func(to http.RoundTripper) http.RoundTripper { return &calm{to: to, answers: s.answers, then: s.then} })
 			return c
 		},
 	}
@@ -211,6 +212,7 @@ func (s *session) letGo(a *v1alpha1.Assignment) {
 type calm struct {
 	to      http.RoundTripper
 	answers map[string]string
+	then    map[string]func()
 }
 
 func (c *calm) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -223,6 +225,10 @@ func (c *calm) RoundTrip(r *http.Request) (*http.Response, error) {
 			Header: http.Header{"Content-Type": {"application/json"}}}, nil
 	}
 	answer, err := c.to.RoundTrip(r)
+	if next := c.then[r.URL.Path]; next != nil {
+		delete(c.then, r.URL.Path)
+		next()
+	}
 	if err != nil || !strings.HasPrefix(answer.Header.Get("Content-Type"), "application/json") {
 		return answer, err
 	}
