@@ -7,3 +7,8 @@ import "embed"
 //
 //go:embed install
 var Install embed.FS
+
+// AgentWorker is for the cluster of an agent, beside Install.
+//
+//go:embed agent/worker-rbac.yaml
+var AgentWorker []byte

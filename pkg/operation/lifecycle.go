@@ -140,6 +140,7 @@ func (d *decision) decide() {
 			reason, message = reasonStopped, "its desiredState is Stopped"
 		}
 		d.end(reason, message)
+	case d.giveBack():
 	case d.late():
 	default:
 		d.goOn()
@@ -332,7 +333,7 @@ func (d *decision) follow() {
 		d.pass(Running)
 		d.dispose(d.Run.Cause)
 	default:
-		if wait := d.Run.ScheduledAt.Add(startsSoon).Sub(d.Now); d.Run.Stage == Scheduled && wait > 0 {
+		if wait := d.Run.ScheduledAt.Add(startsSoon).Sub(d.Now); d.Run.Stage == Scheduled && wait > 0 && !Withdrawn(d.Operation) {
 			d.lookAfter(wait)
 			return
 		}
@@ -552,7 +553,7 @@ func (d *decision) ended() {
 func (d *decision) beginAgain() bool {
 	spec := &d.Operation.Spec
 	restart := spec.Restarts > d.status.Restarts
-	resume := d.status.Phase == v1alpha1.StatusStopped
+	resume := d.status.Phase == v1alpha1.StatusStopped && !IsCopy(d.Operation)
 	if spec.DesiredState == v1alpha1.Stopped || !restart && !resume || d.Held {
 		d.ended()
 		return false

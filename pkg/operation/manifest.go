@@ -278,6 +278,10 @@ func (m Mark) annotations(given map[string]string) map[string]string {
 	maps.Copy(annotations, given)
 	annotations[v1alpha1.OriginAnnotation] = m.Operation.Namespace
 	annotations[v1alpha1.QueuedTimeAnnotation] = m.Queued.UTC().Format(time.RFC3339Nano)
+	delete(annotations, v1alpha1.AssignmentAnnotation) // a template may not say it
+	if IsCopy(m.Operation) {
+		annotations[v1alpha1.AssignmentAnnotation] = m.Operation.Annotations[v1alpha1.AssignmentAnnotation]
+	}
 	if m.Priority != nil {
 		annotations[v1alpha1.PriorityAnnotation] = strconv.Itoa(int(*m.Priority))
 	}

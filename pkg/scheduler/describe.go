@@ -21,6 +21,7 @@ func (r *Room) assign(pod *v1.Pod) (tenancy.Assignment, *tenancy.Refusal) {
 		NamespaceLabels: d.namespaces[r.origin(pod)],
 		Labels:          pod.Labels,
 		Annotations:     pod.Annotations,
+		Assigned:        r.guarded(pod) && pod.Annotations[v1alpha1.AssignmentAnnotation] != "",
 	})
 	if refusal != nil {
 		return assignment, refusal

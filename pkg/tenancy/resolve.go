@@ -16,6 +16,9 @@ type Claim struct {
 	NamespaceLabels map[string]string
 	Labels          map[string]string
 	Annotations     map[string]string
+	// Assigned says that a hub has checked it: its project and queue are those that it names, whatever they claim and allow
+	// in this cluster.
+	Assigned bool
 }
 
 // Assignment is the queue that an object gets and whose limits it counts against.
@@ -55,7 +58,7 @@ func Resolve(dir Directory, defaultQueue string, c Claim) (Assignment, *Refusal)
 			"queue %q is served by agent %q, not by %q: write %s or %s.%s",
 			queue.Name, queue.Agent, ref.agent, queue.Name, queue.Agent, queue.Name)
 	}
-	if project != nil && !Allowed(project.Spec.AllowedQueues, queue.Name) {
+	if project != nil && !c.Assigned && !Allowed(project.Spec.AllowedQueues, queue.Name) {
 		return Assignment{}, notAllowed(project, choice)
 	}
 	return choice.Assignment, nil
@@ -97,6 +100,9 @@ func resolveProject(dir Directory, c Claim) (*v1alpha1.Project, *Refusal) {
 	if refusal != nil {
 		return nil, refusal
 	}
+	if name == "" && c.Assigned {
+		return nil, nil
+	}
 	if name == "" {
 		return onlyProject(dir, c)
 	}
@@ -106,7 +112,7 @@ func resolveProject(dir Directory, c Claim) (*v1alpha1.Project, *Refusal) {
 			"project %q does not exist: set label %s to a project that claims namespace %q%s, or remove the label",
 			name, v1alpha1.ProjectLabel, c.Namespace, among(dir, c))
 	}
-	if !ClaimsNamespace(project, c.Namespace, c.NamespaceLabels) {
+	if !c.Assigned && !ClaimsNamespace(project, c.Namespace, c.NamespaceLabels) {
 		return nil, refuse(ReasonProjectNotHere,
 			"project %q does not claim namespace %q%s: add the namespace to spec.namespaces of the project, or change label %s",
 			name, c.Namespace, among(dir, c), v1alpha1.ProjectLabel)

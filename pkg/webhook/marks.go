@@ -28,7 +28,7 @@ const maxOwners = 4
 // The marks of an operation's run. By them a pod counts against the project of another namespace and
 // takes an older place in the line, so nobody but the controller may write them.
 var (
-	markAnnotations = []string{v1alpha1.OriginAnnotation, v1alpha1.QueuedTimeAnnotation}
+	markAnnotations = []string{v1alpha1.OriginAnnotation, v1alpha1.QueuedTimeAnnotation, v1alpha1.AssignmentAnnotation}
 	markLabels      = []string{v1alpha1.OperationLabel, v1alpha1.OperationUIDLabel, v1alpha1.AttemptLabel, v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel}
 )
 
@@ -42,12 +42,17 @@ var (
 	childLabels = []string{v1alpha1.WorkflowLabel, v1alpha1.WorkflowUIDLabel, v1alpha1.IndexLabel, v1alpha1.IterationLabel, v1alpha1.StepLabel, v1alpha1.WorkflowAttemptLabel}
 )
 
+// The marks of an operation that stands for an assignment of the hub. By them it has the project and queue that it names.
+var copyAnnotations = []string{v1alpha1.AssignmentAnnotation, v1alpha1.AssignmentUIDAnnotation, v1alpha1.WithdrawnAnnotation}
+
 // marks are those that an object has, by kind and key.
 type marks map[string]string
 
 func marksOf(o metav1.Object) marks { return collect(o, markLabels, markAnnotations) }
 
 func childMarksOf(o metav1.Object) marks { return collect(o, childLabels, childAnnotations) }
+
+func copyMarksOf(o metav1.Object) marks { return collect(o, nil, copyAnnotations) }
 
 func collect(o metav1.Object, labels, annotations []string) marks {
 	found := marks{}
@@ -128,6 +133,14 @@ func checkChild(user authenticationv1.UserInfo, found marks) error {
 		return nil
 	}
 	return notYours(found.differs(nil), user, "leave it out, or create a Workflow, whose children get it")
+}
+
+// checkCopy accepts the marks of an operation that stands for an assignment: the agent makes those.
+func checkCopy(user authenticationv1.UserInfo, found marks) error {
+	if len(found) == 0 || user.Username == controllerUser {
+		return nil
+	}
+	return notYours(found.differs(nil), user, "leave it out, or create an Operation at the hub, in a queue of this cluster's agent")
 }
 
 func notYours(mark string, user authenticationv1.UserInfo, remedy string) error {

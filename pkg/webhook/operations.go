@@ -9,6 +9,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,8 +63,11 @@ func (h *operationHandler) create(ctx context.Context, req admission.Request, op
 	if response := answerMarks(checkChild(req.UserInfo, childMarksOf(op))); response != nil {
 		return *response
 	}
-	if _, marked := operation.OutcomeOf(op); marked {
-		return admission.Allowed("") // it never runs
+	if response := answerMarks(checkCopy(req.UserInfo, copyMarksOf(op))); response != nil {
+		return *response
+	}
+	if _, marked := operation.OutcomeOf(op); marked || operation.IsCopy(op) {
+		return admission.Allowed("") // it never runs, or the hub has checked it
 	}
 	component, response := h.component(ctx, op)
 	if response != nil {
@@ -92,6 +96,14 @@ func (h *operationHandler) update(ctx context.Context, req admission.Request, be
 	}
 	if response := answerMarks(unchanged(req.UserInfo, childMarksOf(before), childMarksOf(after))); response != nil {
 		return *response
+	}
+	if response := answerMarks(unchanged(req.UserInfo, copyMarksOf(before), copyMarksOf(after))); response != nil {
+		return *response
+	}
+	if operation.IsCopy(after) && req.UserInfo.Username != controllerUser && !equality.Semantic.DeepEqual(before.Spec, after.Spec) {
+		return deny(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf(
+			"operation %q stands for operation %q in namespace %q of the hub: change that one, and the agent follows",
+			after.Name, after.Labels[v1alpha1.OriginNameLabel], after.Labels[v1alpha1.OriginNamespaceLabel]))
 	}
 	if err := checkRestarts("operation", before.Spec.Restarts, after.Spec.Restarts, after.Spec.DesiredState); err != nil {
 		return invalidObject(err)

@@ -116,5 +116,6 @@ func claimOf(namespace string, o metav1.Object) tenancy.Claim {
 	if origin := o.GetAnnotations()[v1alpha1.OriginAnnotation]; origin != "" {
 		namespace = origin
 	}
-	return tenancy.Claim{Namespace: namespace, Labels: o.GetLabels(), Annotations: o.GetAnnotations()}
+	assigned := o.GetAnnotations()[v1alpha1.AssignmentAnnotation] != ""
+	return tenancy.Claim{Namespace: namespace, Labels: o.GetLabels(), Annotations: o.GetAnnotations(), Assigned: assigned}
 }

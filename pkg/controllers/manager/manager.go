@@ -22,6 +22,7 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/agent"
 	"github.com/queueyard/queueyard/pkg/controllers/hub"
 	"github.com/queueyard/queueyard/pkg/controllers/operation"
 	"github.com/queueyard/queueyard/pkg/controllers/queue"
@@ -58,11 +59,15 @@ func Run(ctx context.Context, o *Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rotation.Close()) }()
+	hub, err := o.hub()
+	if err != nil {
+		return err
+	}
 	mgr, err := newManager(config, o, secret, rotation)
 	if err != nil {
 		return err
 	}
-	if err := setup(ctx, mgr, o, rotation); err != nil {
+	if err := setup(ctx, mgr, o, hub, rotation); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
@@ -76,6 +81,9 @@ func newManager(config *rest.Config, o *Options, secret types.NamespacedName, ro
 	cached := operation.CachedObjects()
 	maps.Copy(cached, workflow.CachedObjects())
 	maps.Copy(cached, hub.CachedObjects())
+	if o.Agent != "" {
+		maps.Copy(cached, agent.CachedObjects())
+	}
 	// No other secret is any business of this process.
 	cached[&corev1.Secret{}] = cache.ByObject{
 		Namespaces: map[string]cache.Config{secret.Namespace: {}},
@@ -97,7 +105,19 @@ func newManager(config *rest.Config, o *Options, secret types.NamespacedName, ro
 	})
 }
 
-func setup(ctx context.Context, mgr ctrl.Manager, o *Options, rotation *certificate.Rotation) error {
+// hub is where the agent works for, or nil.
+func (o *Options) hub() (*agent.Options, error) {
+	switch {
+	case o.Agent == "" && o.HubKubeconfig == "":
+		return nil, nil
+	case o.Agent == "":
+		return nil, errors.New("--hub-kubeconfig needs --agent: the name of the agent at the hub")
+	}
+	hub, err := agent.Config(o.Agent, o.HubKubeconfig)
+	return &hub, err
+}
+
+func setup(ctx context.Context, mgr ctrl.Manager, o *Options, hub *agent.Options, rotation *certificate.Rotation) error {
 	for _, object := range webhook.CachedObjects() {
 		if _, err := mgr.GetCache().GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
 			return err
@@ -106,10 +126,18 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *Options, rotation *certific
 	if err := rotation.Setup(mgr); err != nil {
 		return err
 	}
+	var options []operation.Option
+	if hub != nil {
+		copies, err := agent.Setup(mgr, *hub)
+		if err != nil {
+			return err
+		}
+		options = append(options, operation.WithCopies(copies))
+	}
 	webhook.Register(mgr.GetWebhookServer(), mgr.GetClient(), mgr.GetAPIReader(), o.DefaultQueue)
 	return errors.Join(
 		queue.Setup(mgr),
-		operation.Setup(mgr, o.DefaultQueue),
+		operation.Setup(mgr, o.DefaultQueue, options...),
 		workflow.Setup(mgr),
 		hub.Setup(mgr),
 		tenant.SetupProjects(mgr),

@@ -19,6 +19,8 @@ type Options struct {
 	MetricsAddress  string
 	LeaderElect     bool
 	DefaultQueue    string
+	// Agent is the name under which this cluster serves queues of the hub that HubKubeconfig leads to.
+	Agent, HubKubeconfig string
 }
 
 // NewOptions are the options of an installation.
@@ -42,4 +44,6 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress, "address of /metrics; 0: none")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "run the controllers in one replica only; the webhooks are served by all")
 	flags.StringVar(&o.DefaultQueue, "default-queue", o.DefaultQueue, "queue of what names none and whose project and organization set none; give the scheduler the same")
+	flags.StringVar(&o.Agent, "agent", o.Agent, "name of an agent of another cluster, the hub, whose queues are served here; empty: none")
+	flags.StringVar(&o.HubKubeconfig, "hub-kubeconfig", o.HubKubeconfig, "file that says how the agent reaches the hub")
 }

@@ -153,6 +153,9 @@ func (w *work) component(ctx context.Context) (*v1alpha1.Component, error) {
 
 // policy joins what the operation and its component say of its end.
 func (w *work) policy(ctx context.Context) operation.Policy {
+	if operation.IsCopy(w.op) {
+		return operation.PolicyOf(w.op.Spec.Termination).Once() // what repeats and deletes it is the hub
+	}
 	component, err := w.component(ctx)
 	if err != nil || component == nil {
 		return operation.PolicyOf(w.op.Spec.Termination)

@@ -50,7 +50,7 @@ type Reconciler struct {
 }
 
 // Setup adds the controller to a manager, whose cache holds CachedObjects.
-func Setup(mgr ctrl.Manager, defaultQueue string) error {
+func Setup(mgr ctrl.Manager, defaultQueue string, options ...Option) error {
 	kinds, err := newKinds(mgr)
 	if err != nil {
 		return err
@@ -60,12 +60,15 @@ func Setup(mgr ctrl.Manager, defaultQueue string) error {
 		client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{}, written: written,
 		feed: newFeed(mgr.GetClient(), mgr.GetAPIReader(), written), kinds: kinds, defaultQueue: defaultQueue,
 	}
+	for _, option := range options {
+		option(r)
+	}
 	if err := indexRuns(mgr); err != nil {
 		return err
 	}
 	// An operation's own status writes change nothing that it has to look at.
 	ownSpec := builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, beingDeleted{}, ownerChanges{}))
-	c, err := ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("operation").
 		Watches(&v1alpha1.Operation{}, &newcomers{}, ownSpec).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(operationOf)).
@@ -77,8 +80,11 @@ func Setup(mgr ctrl.Manager, defaultQueue string) error {
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers, NewQueue: requestqueue.New,
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-		}).
-		Build(r)
+		})
+	if r.feed.copies != nil {
+		b.WatchesRawSource(source.Channel(r.feed.copies.Changed(), &handler.EnqueueRequestForObject{}))
+	}
+	c, err := b.Build(r)
 	if err != nil {
 		return err
 	}
@@ -186,7 +192,7 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 	}
 	if waits(op.Status.Phase) {
 		situation.Assigned = w.assigned(ctx)
-		situation.Stale = seen.object != nil && w.stale(ctx, seen.object, situation.Assigned)
+		situation.Stale = seen.object != nil && (w.stale(ctx, seen.object, situation.Assigned) || !r.feed.mayBegin(op, seen.observation))
 	}
 	decision := operation.Decide(situation)
 	if w.err != nil { // something could not be read: what was decided is worth nothing

@@ -39,7 +39,9 @@ type feed struct {
 	counts  *counts
 	live    client.Reader // for what must not be stale
 	written *written
-	synced  []toolscache.InformerSynced
+	// copies is nil where no agent runs.
+	copies Copies
+	synced []toolscache.InformerSynced
 	// loaded is closed when all operations have been entered.
 	loaded chan struct{}
 	// queues gives the controller's queue when there is one. It takes whatever it is told at once: who tells must
@@ -58,7 +60,9 @@ func newFeed(reader client.Client, live client.Reader, written *written) *feed {
 		reader: reader, live: live, written: written, loaded: make(chan struct{}), queues: make(chan inbox, 1), orphans: map[string]bool{},
 	}
 	f.window = lookahead.New(f.tell)
-	f.reports = &reporter{client: reader, window: f.window, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}}
+	f.reports = &reporter{client: reader, window: f.window, may: func(op *v1alpha1.Operation) bool {
+		return f.mayBegin(op, operation.Observation{Stage: operation.Absent})
+	}, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}}
 	f.counts = newCounts(reader, clock.RealClock{}, f.loaded)
 	return f
 }
@@ -275,6 +279,10 @@ func (f *feed) exists(ctx context.Context, run *v1alpha1.RunReference) bool {
 // wait says whether a waiting operation is due, and whether it is released to its queue. A pod of one
 // that is not may be made ahead, with a gate; anything else may not.
 func (f *feed) wait(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, seen operation.Observation) (due, released bool) {
+	if !f.mayBegin(op, seen) {
+		f.window.Leave(uidOf(op))
+		return false, false
+	}
 	described := f.describe(op, status)
 	exists := seen.Stage != operation.Absent
 	released, near := f.window.Release(described, exists && !seen.Gated)

@@ -84,8 +84,8 @@ func (w *work) observe(ctx context.Context) (sight, error) {
 		return none, nil
 	}
 	object, err := w.read(ctx, w.client, ref)
-	if apierrors.IsNotFound(err) && !waits(w.op.Status.Phase) {
-		// It ran: that it is gone must be true now, not only in a cache.
+	if apierrors.IsNotFound(err) && (!waits(w.op.Status.Phase) || operation.Withdrawn(w.op)) {
+		// It ran, or is to be given back: that there is none must be true now, not only in a cache.
 		object, err = w.read(ctx, w.live, ref)
 	}
 	if apierrors.IsNotFound(err) {

@@ -45,7 +45,7 @@ func (p place) closed() string {
 	return ""
 }
 
-// placeOf is where a queue's operations run: where its agent says, else with the operation.
+// placeOf is where a queue's operations run: where its agent says, else with the operation. The hub has chosen that of a copy.
 func (r *Reconciler) placeOf(ctx context.Context, op client.Object, queue string) (place, error) {
 	return placeOf(ctx, r.client, op, queue)
 }
@@ -59,7 +59,7 @@ func placeOf(ctx context.Context, reader client.Reader, op client.Object, queue 
 		return place{}, err
 	}
 	p := place{namespace: op.GetNamespace(), agent: agent}
-	if agent.Spec.Namespace != "" {
+	if agent.Spec.Namespace != "" && op.GetAnnotations()[v1alpha1.AssignmentAnnotation] == "" {
 		p.namespace = agent.Spec.Namespace
 	}
 	return p, nil

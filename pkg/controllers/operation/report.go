@@ -38,6 +38,8 @@ type reporter struct {
 	client client.Client
 	window *lookahead.Window
 	clock  clock.WithTicker
+	// may says whether an operation may begin in this cluster.
+	may func(*v1alpha1.Operation) bool
 
 	mu   sync.Mutex
 	line []lookAt
@@ -138,6 +140,9 @@ func (r *reporter) look(ctx context.Context, key types.NamespacedName) (stillWai
 
 // why is what the scheduler says of its pod, else what keeps it from having one in its queue.
 func (r *reporter) why(ctx context.Context, op *v1alpha1.Operation) (reason, message string) {
+	if !r.may(op) {
+		return "NotConfirmed", "waits until the agent has heard from the hub that it is to run here"
+	}
 	if run := op.Status.Run; run != nil && run.Kind == "Pod" {
 		pod := &corev1.Pod{}
 		if r.client.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Name}, pod) == nil && !operation.Gated(pod) {
