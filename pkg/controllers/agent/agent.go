@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -30,7 +31,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/queueyard/queueyard/pkg/agentidentity"
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/controllers/operation"
 	"github.com/queueyard/queueyard/pkg/controllers/requestqueue"
@@ -68,8 +68,9 @@ type Options struct {
 
 // Config reads the kubeconfig of the hub and checks the name.
 func Config(name, kubeconfig string) (Options, error) {
-	if err := agentidentity.Check(name); err != nil {
-		return Options{}, fmt.Errorf("--agent: %w", err)
+	if problems := validation.IsDNS1123Label(v1alpha1.AgentNamespace(name)); name == "" || len(problems) > 0 {
+		return Options{}, fmt.Errorf("--agent %q is no name of an agent in another cluster: it has at most %d lower-case letters, digits and dashes",
+			name, validation.DNS1123LabelMaxLength-len(v1alpha1.AgentNamespacePrefix))
 	}
 	if kubeconfig == "" {
 		return Options{}, fmt.Errorf("--agent %s needs --hub-kubeconfig: the file that says how the agent reaches the hub", name)

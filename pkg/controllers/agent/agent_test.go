@@ -32,7 +32,6 @@ import (
 	"github.com/queueyard/queueyard/pkg/agentidentity"
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/controllers/operation"
-	"github.com/queueyard/queueyard/pkg/sandbox/install"
 	"github.com/queueyard/queueyard/test/testenv"
 )
 
@@ -76,15 +75,13 @@ func bringUp(ctx context.Context) (err error) {
 		}
 	}
 	for _, name := range []string{agentName, "west"} {
-		manifest, err := agentidentity.Manifest(name)
-		if err != nil {
-			return err
-		}
-		if err := install.Manifest(ctx, hubEnv.Config, manifest); err != nil {
-			return err
+		for _, o := range agentidentity.Objects(name) {
+			if err := hub.Create(ctx, o); err != nil {
+				return err
+			}
 		}
 	}
-	if identityOfAgent, err = hubEnv.ConfigFor(ctx, v1alpha1.AgentNamespace(agentName), agentidentity.ServiceAccount); err != nil {
+	if identityOfAgent, err = hubEnv.ConfigFor(ctx, v1alpha1.AgentNamespace(agentName), agentidentity.Name); err != nil {
 		return err
 	}
 	if err := worker.Create(ctx, managed("team")); err != nil {
@@ -470,14 +467,16 @@ func TestWithdrawn(t *testing.T) {
 func TestWithdrawnAsItBegins(t *testing.T) {
 	start(t, interceptor.Funcs{})
 	returned, succeeded := 0, 0
-	for i := range 40 {
+	for i := range 20 {
 		a := assignment(fmt.Sprintf("race-%d", i))
 		require.NoError(t, hub.Create(t.Context(), a))
 		pod := podOf(t, a)
-		bound := make(chan error, 1)
+		bound, seen := make(chan error, 1), a.DeepCopy()
 		go func() {
-			if i%2 == 0 { // the agent is on its way
-				eventually(t, "the copy is marked", func() bool { op := copyIn(t, a); return op == nil || len(op.Annotations) > 2 })
+			for i%2 == 0 { // the agent is on its way
+				if op := copyIn(t, seen); op == nil || op.Annotations[v1alpha1.WithdrawnAnnotation] != "" {
+					break
+				}
 			}
 			bound <- bind(t, pod)
 		}()

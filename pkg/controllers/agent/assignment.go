@@ -62,7 +62,7 @@ func (r *assignments) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Res
 		return ctrl.Result{}, err
 	}
 	d := decide(s)
-	if d.decisive(s) {
+	if d.decisive(s, s.Assignment != nil && r.confirmed.is(verdictOf(s.Assignment, true))) {
 		if s, err = r.look(ctx, req.Name, true); err != nil {
 			return ctrl.Result{}, err
 		}
@@ -152,7 +152,7 @@ func (r *assignments) confirm(ctx context.Context, name string, s situation, d d
 	case s.Copy == nil && d.Action != makeCopy:
 		r.confirmed.forget(name)
 	default:
-		r.confirmed.say(ctx, name, verdict{may: d.May, uid: a.UID, of: types.NamespacedName{Namespace: a.Spec.Namespace, Name: a.Name}})
+		r.confirmed.say(ctx, name, verdictOf(a, d.May))
 	}
 }
 

@@ -29,6 +29,10 @@ type verdict struct {
 	of  types.NamespacedName
 }
 
+func verdictOf(a *v1alpha1.Assignment, may bool) verdict {
+	return verdict{may: may, uid: a.UID, of: types.NamespacedName{Namespace: a.Spec.Namespace, Name: a.Name}}
+}
+
 func newConfirmed() *confirmed {
 	return &confirmed{changed: make(chan event.TypedGenericEvent[client.Object], 1024), said: map[string]verdict{}}
 }
@@ -57,6 +61,13 @@ func (c *confirmed) say(ctx context.Context, assignment string, now verdict) {
 	if !said || before != now {
 		c.tell(ctx, now.of)
 	}
+}
+
+// is says whether this is what was said last.
+func (c *confirmed) is(v verdict) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.said[v.of.Name] == v
 }
 
 // forget drops what there is no copy of.

@@ -50,9 +50,10 @@ type decision struct {
 	Action action
 }
 
-// decisive says that it must be true now, not only in a cache.
-func (d *decision) decisive(s situation) bool {
-	return d.Action != nothing || s.Assignment != nil && (d.Status.Returned != s.Assignment.Status.Returned || d.Status.Lost != s.Assignment.Status.Lost)
+// decisive says that it must be true now, not only in a cache. So must be what lets a copy begin, the first time: a cache may
+// begin with what was true before this process did.
+func (d *decision) decisive(s situation, confirmed bool) bool {
+	return d.May && !confirmed || d.Action != nothing || s.Assignment != nil && (d.Status.Returned != s.Assignment.Status.Returned || d.Status.Lost != s.Assignment.Status.Lost)
 }
 
 // decide says what becomes of an assignment.

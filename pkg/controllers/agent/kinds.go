@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"encoding/json"
+	"maps"
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,28 +71,32 @@ func wanted(o client.Object, spec *v1alpha1.MirrorSpec, agent string) bool {
 			return false
 		}
 		o.Spec = *spec.Project.DeepCopy()
+		shareOf(o, spec.Whole)
 	case *v1alpha1.Organization:
 		if spec.Organization == nil {
 			return false
 		}
 		o.Spec = *spec.Organization.DeepCopy()
+		shareOf(o, spec.Whole)
 	}
 	return true
 }
 
-// limitsOf are the limits that an object has.
-func limitsOf(o client.Object) v1alpha1.Share {
-	switch o := o.(type) {
-	case *v1alpha1.Agent:
-		return v1alpha1.Share{Concurrency: o.Spec.Concurrency}
-	case *v1alpha1.Queue:
-		return v1alpha1.Share{Concurrency: o.Spec.Concurrency, Quota: o.Spec.Quota}
-	case *v1alpha1.Project:
-		return v1alpha1.Share{Concurrency: o.Spec.Concurrency, Quota: o.Spec.Quota}
-	case *v1alpha1.Organization:
-		return v1alpha1.Share{Concurrency: o.Spec.Concurrency, Quota: o.Spec.Quota}
+// shareOf notes what the limits of a tenant are this cluster's share of.
+func shareOf(o client.Object, whole *v1alpha1.Share) {
+	annotations := maps.Clone(o.GetAnnotations())
+	delete(annotations, v1alpha1.ShareOfAnnotation)
+	if whole != nil {
+		text, err := json.Marshal(whole)
+		if err != nil {
+			panic(err) // it was read as JSON
+		}
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[v1alpha1.ShareOfAnnotation] = string(text)
 	}
-	return v1alpha1.Share{}
+	o.SetAnnotations(annotations)
 }
 
 // mine says whether an object is one that the agent keeps as the hub has it.

@@ -41,6 +41,9 @@ func clusterOf(holder string) string {
 
 // mayTake says whether a lease may be taken, of which this version was first seen at a time.
 func mayTake(lease *coordinationv1.Lease, me identity, seen, now time.Time) bool {
+	if _, fenced := lease.Annotations[v1alpha1.FencedAnnotation]; fenced {
+		return false
+	}
 	holder := ptr.Deref(lease.Spec.HolderIdentity, "")
 	if holder == "" || clusterOf(holder) == me.cluster {
 		return true
@@ -71,10 +74,16 @@ func (k *keeper) holds() bool {
 	return !k.renewed.IsZero() && k.clock.Since(k.renewed) < leaseDuration
 }
 
-// errHeld says that another cluster serves the agent.
-type errHeld struct{ holder string }
+// errHeld says that another cluster serves the agent, or that the hub does not let it be served.
+type errHeld struct {
+	holder string
+	fenced bool
+}
 
 func (e *errHeld) Error() string {
+	if e.fenced {
+		return "the hub has evicted it: set its spec.state to Open, and it serves again when nothing of what it had is left"
+	}
 	return fmt.Sprintf("another cluster serves it (%s): give the agents different names, or stop that one", e.holder)
 }
 
@@ -95,7 +104,8 @@ func (k *keeper) renew(ctx context.Context) error {
 	case err == nil:
 		if k.look(lease, now); !mayTake(lease, k.me, k.seen, now) {
 			k.set(time.Time{})
-			return &errHeld{ptr.Deref(lease.Spec.HolderIdentity, "")}
+			_, fenced := lease.Annotations[v1alpha1.FencedAnnotation]
+			return &errHeld{ptr.Deref(lease.Spec.HolderIdentity, ""), fenced}
 		}
 		k.fill(lease, now)
 		err = k.writer.Update(ctx, lease)
@@ -169,11 +179,11 @@ func explain(err error, agent string) string {
 	var held *errHeld
 	switch {
 	case asHeld(err, &held):
-		return "Does not serve the agent: another cluster does"
+		return "Does not serve the agent: " + held.Error()
 	case apierrors.IsUnauthorized(err):
-		return "The hub does not know who this is: make a new token for the agent and put it into the hub's kubeconfig; it is tried again"
+		return "The hub does not know who this is: join the agent again with qy agents join, and use the kubeconfig that this prints; it is tried again"
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
-		return fmt.Sprintf("The hub does not let agent %s into namespace %s: apply manifests/agent/hub-identity.yaml for it at the hub, and use its token in the hub's kubeconfig; it is tried again", agent, namespace)
+		return fmt.Sprintf("The hub does not let agent %s into namespace %s: join it with qy agents join, and use the kubeconfig that this prints; it is tried again", agent, namespace)
 	}
 	return "The hub can't be reached; what is here goes on, and it is tried again"
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/discovery"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -17,10 +18,8 @@ import (
 )
 
 const (
-	// talliedFor is how long a count of operations is good for, surveyedFor one of nodes.
-	talliedFor, surveyedFor = time.Second, 10 * time.Second
-	// versionFor is how long the API server's word of its version is good for.
-	versionFor = 10 * time.Minute
+	// surveyedFor is how long a count of nodes is good for, versionFor the API server's word of its version.
+	surveyedFor, versionFor = 10 * time.Second, 10 * time.Minute
 )
 
 // reports is what the hub is told of this cluster's queues, tenants and nodes.
@@ -30,8 +29,6 @@ type reports struct {
 	clock   clock.Clock
 
 	mu         sync.Mutex
-	tallied    time.Time
-	tally      tally
 	surveyed   time.Time
 	nodes      int32
 	capacity   corev1.ResourceList
@@ -39,120 +36,64 @@ type reports struct {
 	kubernetes string
 }
 
-// tally counts operations by the mirror that they count for.
-type tally struct{ want, hold map[string]int32 }
-
-// tallyOf counts those that want a seat, and of these those that hold one.
-func tallyOf(operations []v1alpha1.Operation, agentOf map[string]string) tally {
-	t := tally{want: map[string]int32{}, hold: map[string]int32{}}
-	for i := range operations {
-		status := &operations[i].Status
-		wants, holds := seat(status.Phase)
-		if !wants {
-			continue
-		}
-		for kind, name := range map[string]string{
-			"queue": status.Queue, "agent": agentOf[status.Queue], "project": status.Project, "organization": status.Organization,
-		} {
-			if name == "" {
-				continue
-			}
-			t.want[kind+"."+name]++
-			if holds {
-				t.hold[kind+"."+name]++
-			}
-		}
-	}
-	return t
-}
-
-// seat says whether an operation of a phase wants a seat, and whether it has one for sure.
-func seat(phase v1alpha1.Status) (wants, holds bool) {
-	switch phase {
-	case v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable:
-		return true, false
-	case v1alpha1.StatusScheduled, v1alpha1.StatusStarting, v1alpha1.StatusRunning, v1alpha1.StatusWarning, v1alpha1.StatusUnknown, v1alpha1.StatusStopping:
-		return true, true
-	}
-	return false, false
-}
-
-// of is what a mirror's status is to be. Here is the object as it is in this cluster; nil: there is none.
+// of is what a mirror's status is to be. Here is the object as it is in this cluster; nil: there is none. What is in force and what is used
+// the scheduler of this cluster says.
 func (r *reports) of(ctx context.Context, mirror *v1alpha1.Mirror, here client.Object, message string) v1alpha1.MirrorStatus {
-	status := v1alpha1.MirrorStatus{ObservedGeneration: mirror.Status.ObservedGeneration, Held: mirror.Status.Held, Message: message}
 	if here == nil {
-		status.Held = nil
-		return status
+		return v1alpha1.MirrorStatus{Message: message}
 	}
-	if message != "" {
-		return status
-	}
-	status.ObservedGeneration = mirror.Generation
-	t, err := r.count(ctx)
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Cannot count operations; the next report tries again")
-		return mirror.Status
-	}
-	name := mirrorOf(here)
-	status.Demand = t.want[name]
-	uses, observed := t.hold[name], true
+	status := *mirror.Status.DeepCopy()
+	status.Message = message
+	var observed int64
 	switch o := here.(type) {
 	case *v1alpha1.Queue:
-		status.Demand = max(status.Demand, o.Status.Pending+o.Status.Admitted)
-		uses, observed = max(uses, o.Status.Admitted), o.Status.ObservedGeneration >= o.Generation
+		observed = o.Status.ObservedGeneration
+		waiting := o.Status.Pending
+		if operations := o.Status.Operations; operations != nil {
+			waiting = max(waiting, operations.Waiting)
+		}
+		status.Demand = &v1alpha1.Share{Concurrency: ptr.To(waiting + o.Status.Admitted)}
 		status.Queue = o.Status.DeepCopy()
 	case *v1alpha1.Agent:
-		status.Demand = max(status.Demand, o.Status.Pending+o.Status.Admitted)
-		uses, observed = max(uses, o.Status.Admitted), o.Status.ObservedGeneration >= o.Generation
+		observed = o.Status.ObservedGeneration
+		status.Demand = &v1alpha1.Share{Concurrency: ptr.To(o.Status.Pending + o.Status.Admitted)}
 		status.Agent = r.account(ctx, o)
+	case *v1alpha1.Project:
+		observed = ofTenant(&status, &o.Status)
+	case *v1alpha1.Organization:
+		observed = ofTenant(&status, &o.Status)
 	}
-	status.Held = held(limitsOf(here), uses, observed, mirror.Status.Held)
+	if message == "" && observed >= here.GetGeneration() {
+		status.ObservedGeneration = mirror.Generation
+	}
 	return status
 }
 
-// held is what this cluster holds of a limit: what is in force, or what runs where that is more. As long as the scheduler has not
-// seen a limit, it may go by the one before.
-func held(limits v1alpha1.Share, uses int32, observed bool, before *v1alpha1.Share) *v1alpha1.Share {
-	share := limits.DeepCopy()
-	if unlimited(share.Concurrency) {
-		return share
+// ofTenant tells what a tenant holds here, and gives the generation of its limits that are in force.
+func ofTenant(status *v1alpha1.MirrorStatus, is *v1alpha1.TenantStatus) (observed int64) {
+	status.Demand = is.Demand.DeepCopy()
+	if is.Enforced == nil {
+		return 0
 	}
-	most := max(*share.Concurrency, uses)
-	if !observed && before != nil && before.Concurrency != nil {
-		if unlimited(before.Concurrency) {
-			most = v1alpha1.Unlimited
-		} else {
-			most = max(most, *before.Concurrency)
+	status.Held = held(is)
+	return is.Enforced.Generation
+}
+
+// held is the limits that the scheduler goes by, or what runs where that is more.
+func held(is *v1alpha1.TenantStatus) *v1alpha1.Share {
+	share := is.Enforced.Share.DeepCopy()
+	if share.Concurrency != nil {
+		*share.Concurrency = max(*share.Concurrency, is.Admitted)
+	}
+	for name, limit := range share.Resources {
+		if used := is.Usage[name]; used.Cmp(limit) > 0 {
+			share.Resources[name] = used
 		}
 	}
-	share.Concurrency = ptr.To(most)
+	if rate, err := resource.ParseQuantity(is.CostRate); err == nil && share.Cost != nil && rate.Cmp(*share.Cost) > 0 {
+		share.Cost = &rate
+	}
 	return share
-}
-
-func unlimited(concurrency *int32) bool {
-	return concurrency == nil || *concurrency == v1alpha1.Unlimited
-}
-
-// count counts the operations of this cluster.
-func (r *reports) count(ctx context.Context) (tally, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.tallied.IsZero() && r.clock.Since(r.tallied) < talliedFor {
-		return r.tally, nil
-	}
-	operations, queues := &v1alpha1.OperationList{}, &v1alpha1.QueueList{}
-	if err := r.local.List(ctx, operations, client.UnsafeDisableDeepCopy); err != nil {
-		return tally{}, err
-	}
-	if err := r.local.List(ctx, queues, client.UnsafeDisableDeepCopy); err != nil {
-		return tally{}, err
-	}
-	agentOf := map[string]string{}
-	for i := range queues.Items {
-		agentOf[queues.Items[i].Name] = queues.Items[i].Spec.Agent
-	}
-	r.tally, r.tallied = tallyOf(operations.Items, agentOf), r.clock.Now()
-	return r.tally, nil
 }
 
 // account is what the agent says of its cluster.
