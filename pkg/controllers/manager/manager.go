@@ -59,7 +59,7 @@ func Run(ctx context.Context, o *Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rotation.Close()) }()
-	hub, err := o.hub()
+	serves, err := o.agent()
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func Run(ctx context.Context, o *Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := setup(ctx, mgr, o, hub, rotation); err != nil {
+	if err := setup(ctx, mgr, o, serves, rotation); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
@@ -105,19 +105,19 @@ func newManager(config *rest.Config, o *Options, secret types.NamespacedName, ro
 	})
 }
 
-// hub is where the agent works for, or nil.
-func (o *Options) hub() (*agent.Options, error) {
+// agent is which agent this is, and of which hub; nil: none.
+func (o *Options) agent() (*agent.Options, error) {
 	switch {
 	case o.Agent == "" && o.HubKubeconfig == "":
 		return nil, nil
 	case o.Agent == "":
 		return nil, errors.New("--hub-kubeconfig needs --agent: the name of the agent at the hub")
 	}
-	hub, err := agent.Config(o.Agent, o.HubKubeconfig)
-	return &hub, err
+	options, err := agent.Config(o.Agent, o.HubKubeconfig)
+	return &options, err
 }
 
-func setup(ctx context.Context, mgr ctrl.Manager, o *Options, hub *agent.Options, rotation *certificate.Rotation) error {
+func setup(ctx context.Context, mgr ctrl.Manager, o *Options, serves *agent.Options, rotation *certificate.Rotation) error {
 	for _, object := range webhook.CachedObjects() {
 		if _, err := mgr.GetCache().GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
 			return err
@@ -127,8 +127,8 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *Options, hub *agent.Options
 		return err
 	}
 	var options []operation.Option
-	if hub != nil {
-		copies, err := agent.Setup(mgr, *hub)
+	if serves != nil {
+		copies, err := agent.Setup(mgr, *serves)
 		if err != nil {
 			return err
 		}
