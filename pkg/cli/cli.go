@@ -15,6 +15,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Shell is what commands run in.
@@ -68,6 +70,7 @@ failed; 3 it was stopped; 4 it was not over in time; 130 interrupted.`
 func NewCommand(s *Shell) *cobra.Command {
 	s.flags = genericclioptions.NewConfigFlags(true).WithWrapConfigFn(func(c *rest.Config) *rest.Config {
 		c.QPS, c.Burst = 50, 300
+		c.WarningHandler = rest.NewWarningWriter(s.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 		if s.Wrap != nil {
 			c = s.Wrap(c)
 		}
@@ -119,6 +122,7 @@ func addCommands(root *cobra.Command, group string, commands ...*cobra.Command) 
 
 // Main runs a command line and returns the exit code of the process.
 func Main(ctx context.Context, s *Shell, args []string) int {
+	log.SetLogger(klog.Background()) // of the client: what it says is for people who debug it
 	root := NewCommand(s)
 	if name := filepath.Base(args[0]); strings.HasPrefix(name, "kubectl-") {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: strings.ReplaceAll(name, "-", " ")}
