@@ -1,0 +1,430 @@
+// Package division divides the limits of projects and organizations among the clusters of a hub's agents.
+//
+// The status of the tenant says who has what. It is written under its version, so divisions follow each other, whoever
+// makes them; what it says is then published to the agents. Every share has a revision, and none changes before its
+// cluster has said that it is in force.
+package division
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/cost"
+	"github.com/queueyard/queueyard/pkg/ledger"
+	"github.com/queueyard/queueyard/pkg/limits"
+	"github.com/queueyard/queueyard/pkg/shares"
+	"github.com/queueyard/queueyard/pkg/tenancy"
+)
+
+// period is how often at most the shares of a tenant change.
+const period = time.Second
+
+// leavingPeriod is how often it is looked whether an agent that is to be gone is.
+const leavingPeriod = 5 * time.Second
+
+// fieldManager is that of shares: the rest of a tenant's status is others'.
+const fieldManager = "queueyard-shares"
+
+// divider divides the limits of one tenant at a time.
+type divider struct {
+	client  client.Client // reads may be old
+	live    client.Reader
+	demands *demands
+	clock   clock.Clock
+
+	mu    sync.Mutex
+	wrote map[tenant]time.Time
+}
+
+// object is the tenant as the API has it, with pointers into it.
+type object struct {
+	client.Object
+	concurrency *int32
+	quota       *v1alpha1.Quota
+	status      *v1alpha1.TenantStatus
+}
+
+func (t tenant) empty() object {
+	if t.kind == ledger.Project {
+		p := &v1alpha1.Project{}
+		return object{Object: p, status: &p.Status}
+	}
+	o := &v1alpha1.Organization{}
+	return object{Object: o, status: &o.Status}
+}
+
+func (o *object) read() {
+	switch is := o.Object.(type) {
+	case *v1alpha1.Project:
+		o.concurrency, o.quota = is.Spec.Concurrency, is.Spec.Quota
+	case *v1alpha1.Organization:
+		o.concurrency, o.quota = is.Spec.Concurrency, is.Spec.Quota
+	}
+}
+
+// request names a tenant: the namespace is its kind.
+func (t tenant) request() reconcile.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKey{Namespace: t.kind.String(), Name: t.name}}
+}
+
+func tenantOf(req reconcile.Request) tenant {
+	if req.Namespace == ledger.Organization.String() {
+		return tenant{ledger.Organization, req.Name}
+	}
+	return tenant{ledger.Project, req.Name}
+}
+
+// mirror is the name of its mirrors.
+func (t tenant) mirror() string { return t.kind.String() + "." + t.name }
+
+// Reconcile implements reconcile.Reconciler.
+func (d *divider) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	t := tenantOf(req)
+	if wait := d.pause(t); wait > 0 {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	o := t.empty()
+	if err := d.client.Get(ctx, client.ObjectKey{Name: t.name}, o.Object); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	o.read()
+	agents, err := d.agents(ctx, t, o.status)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	before := o.DeepCopyObject().(client.Object)
+	divide(&o, agents, d.demands.by(t, d.served(ctx)))
+	again := reconcile.Result{}
+	if slices.ContainsFunc(agents, func(a agent) bool { return a.leaving && !a.over }) {
+		again.RequeueAfter = leavingPeriod
+	}
+	if equality.Semantic.DeepEqual(before, o.Object) {
+		return again, nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := d.client.Status().Patch(ctx, o.Object, patch, client.FieldOwner(fieldManager)); err != nil {
+		if apierrors.IsConflict(err) {
+			return reconcile.Result{RequeueAfter: period / 4}, nil // what is newer is on its way
+		}
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrote[t] = d.clock.Now()
+	return again, nil
+}
+
+// pause is how long the shares of a tenant stay as they are.
+func (d *divider) pause(t tenant) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	left := period - d.clock.Since(d.wrote[t])
+	if left <= 0 {
+		delete(d.wrote, t)
+	}
+	return left
+}
+
+// served finds the agent of a queue, and its prices.
+func (d *divider) served(ctx context.Context) func(queue string) (agent string, prices cost.Prices) {
+	return func(queue string) (string, cost.Prices) {
+		q, a := &v1alpha1.Queue{}, &v1alpha1.Agent{}
+		if err := d.client.Get(ctx, client.ObjectKey{Name: queue}, q, client.UnsafeDisableDeepCopy); err != nil {
+			return "", nil
+		}
+		name := tenancy.InfoOf(q).Agent
+		if err := d.client.Get(ctx, client.ObjectKey{Name: name}, a, client.UnsafeDisableDeepCopy); err != nil {
+			return name, nil
+		}
+		return name, a.Spec.Prices
+	}
+}
+
+// agent is one in another cluster, as it stands to a tenant.
+type agent struct {
+	name   string
+	exists bool
+	// ready: it is heard of.
+	ready bool
+	// leaving: it was evicted or deleted. It is over when its lease is taken and nothing is left that it claimed.
+	leaving, over bool
+	mirror        *v1alpha1.Mirror // nil: there is none
+}
+
+// agents are the remote ones and those that have a share, by name.
+func (d *divider) agents(ctx context.Context, t tenant, status *v1alpha1.TenantStatus) ([]agent, error) {
+	list := &v1alpha1.AgentList{}
+	if err := d.client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	found := map[string]*agent{}
+	for i := range status.Shares {
+		found[status.Shares[i].Agent] = &agent{name: status.Shares[i].Agent, leaving: true}
+	}
+	for i := range list.Items {
+		a := &list.Items[i]
+		if !a.Spec.Remote {
+			continue
+		}
+		found[a.Name] = &agent{name: a.Name, exists: true, ready: isReady(a), leaving: a.Spec.State == v1alpha1.AgentEvicted}
+	}
+	var out []agent
+	for _, a := range found {
+		mirror := &v1alpha1.Mirror{}
+		err := d.client.Get(ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(a.name), Name: t.mirror()}, mirror, client.UnsafeDisableDeepCopy)
+		switch {
+		case err == nil:
+			a.mirror = mirror
+		case !apierrors.IsNotFound(err):
+			return nil, err
+		}
+		if a.leaving {
+			if a.over, err = d.isOver(ctx, a.name); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, *a)
+	}
+	slices.SortFunc(out, func(a, b agent) int { return strings.Compare(a.name, b.name) })
+	return out, nil
+}
+
+// isOver says whether an agent that is to be gone does nothing any more and has nothing left.
+func (d *divider) isOver(ctx context.Context, name string) (bool, error) {
+	lease := &coordinationv1.Lease{}
+	err := d.live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(name), Name: v1alpha1.AgentLease}, lease)
+	if client.IgnoreNotFound(err) != nil {
+		return false, err
+	}
+	if _, fenced := lease.Annotations[v1alpha1.FencedAnnotation]; err == nil && !fenced {
+		return false, nil
+	}
+	list := &v1alpha1.AssignmentList{}
+	if err := d.live.List(ctx, list, client.InNamespace(v1alpha1.AgentNamespace(name))); err != nil {
+		return false, err
+	}
+	for i := range list.Items {
+		if controllerutil.ContainsFinalizer(&list.Items[i], v1alpha1.AgentFinalizer) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// divide writes into the status of a tenant who is to have what next. Demand is by agent; agents that are not remote
+// are this cluster's.
+func divide(o *object, agents []agent, demand map[string]shares.Share) {
+	status := o.status
+	if len(agents) == 0 {
+		status.Local = nil
+		return
+	}
+	limit := shares.Share(limits.OfTenant(o.concurrency, o.quota))
+	if len(limit) == 0 && status.Local == nil && len(status.Shares) == 0 {
+		return
+	}
+	parties := []shares.Party{local(status, agents, demand)}
+	for i := range agents {
+		parties = append(parties, remote(&agents[i], status, demand[agents[i].name]))
+	}
+	revision := lastRevision(status, agents) + 1
+	next := shares.Divide(limit, parties)
+	status.Local = renew(status.Local, next[0], revision)
+	var given []v1alpha1.AgentShare
+	for i := range agents {
+		if agents[i].over && !agents[i].exists {
+			continue
+		}
+		var had *v1alpha1.Share
+		if is := shareOf(status, agents[i].name); is != nil {
+			had = &is.Share
+		}
+		given = append(given, v1alpha1.AgentShare{Agent: agents[i].name, Share: *renew(had, next[i+1], revision)})
+	}
+	status.Shares = given
+}
+
+// renew is a share as it is next: the same, if nothing changes.
+func renew(had *v1alpha1.Share, next shares.Share, revision int64) *v1alpha1.Share {
+	if had != nil && maps.Equal(limits.OfShare(had), next) {
+		return had
+	}
+	share := limits.ShareOf(next)
+	share.Revision = revision
+	return &share
+}
+
+func shareOf(status *v1alpha1.TenantStatus, agent string) *v1alpha1.AgentShare {
+	for i := range status.Shares {
+		if status.Shares[i].Agent == agent {
+			return &status.Shares[i]
+		}
+	}
+	return nil
+}
+
+// lastRevision is the last one that a share had, also one that nobody has any more.
+func lastRevision(status *v1alpha1.TenantStatus, agents []agent) int64 {
+	last := int64(0)
+	if status.Local != nil {
+		last = status.Local.Revision
+	}
+	if status.Enforced != nil {
+		last = max(last, status.Enforced.Revision)
+	}
+	for i := range status.Shares {
+		last = max(last, status.Shares[i].Revision)
+	}
+	for i := range agents {
+		if agents[i].mirror != nil {
+			last = max(last, agents[i].mirror.Spec.Revision)
+		}
+	}
+	return last
+}
+
+// local is this cluster. What the agents that are not remote are asked for is its demand.
+func local(status *v1alpha1.TenantStatus, agents []agent, demand map[string]shares.Share) shares.Party {
+	p := shares.Party{Published: shares.Share{}, Held: shares.Share{}, Demand: shares.Share(limits.OfShare(status.Demand))}
+	for name, amounts := range demand {
+		if !slices.ContainsFunc(agents, func(a agent) bool { return a.name == name }) {
+			p.Demand = larger(p.Demand, amounts)
+		}
+	}
+	var revision int64
+	if status.Local != nil {
+		p.Published, revision = limits.OfShare(status.Local), status.Local.Revision
+	}
+	if e := status.Enforced; e == nil || e.Revision != revision {
+		p.Pending = status.Local != nil
+	} else {
+		p.Held = limits.OfShare(&e.Share)
+		used := limits.Amounts(status.Usage)
+		used[limits.Seats] = int64(status.Admitted)
+		if rate, err := cost.Parse(status.CostRate); err == nil {
+			used[ledger.CostPerHour] = rate
+		}
+		if status.Budget != nil {
+			used[limits.Budget], _ = cost.Parse(status.Budget.Spent)
+		}
+		for dim := range p.Held {
+			p.Held[dim] = max(p.Held[dim], used[dim])
+		}
+	}
+	if status.Budget != nil {
+		spent, _ := cost.Parse(status.Budget.Spent)
+		p.Demand[limits.Budget] = spent + p.Demand[ledger.CostPerHour]
+	}
+	return p
+}
+
+// remote is the cluster of an agent.
+func remote(a *agent, status *v1alpha1.TenantStatus, demand shares.Share) shares.Party {
+	p := shares.Party{Name: a.name, Demand: shares.Share{}, Unreachable: !a.ready || !a.exists, Gone: a.over}
+	p.Demand = larger(p.Demand, demand)
+	is := shareOf(status, a.name)
+	if is != nil {
+		p.Published, p.Pending = limits.OfShare(&is.Share), true
+	}
+	if a.mirror == nil {
+		return p
+	}
+	m := a.mirror
+	if m.Status.Held != nil {
+		p.Held = limits.OfShare(m.Status.Held)
+	}
+	if m.Status.Demand != nil {
+		wanted := shares.Share(limits.OfShare(m.Status.Demand))
+		p.Demand = larger(p.Demand, wanted)
+		if spent, budgeted := wanted[limits.Budget]; budgeted {
+			p.Demand[limits.Budget] = spent + p.Demand[ledger.CostPerHour]
+		}
+	}
+	if is != nil && m.Spec.Revision == is.Revision {
+		p.Pending = m.Status.ObservedGeneration < m.Generation
+		return p
+	}
+	// It may have what its mirror says, which is not what it is given.
+	p.Held = widest(p.Held, published(&m.Spec))
+	return p
+}
+
+// published is the share that a mirror gives.
+func published(spec *v1alpha1.MirrorSpec) shares.Share {
+	switch {
+	case spec.Project != nil:
+		return limits.OfTenant(spec.Project.Concurrency, spec.Project.Quota)
+	case spec.Organization != nil:
+		return limits.OfTenant(spec.Organization.Concurrency, spec.Organization.Quota)
+	}
+	return nil
+}
+
+// larger is of amounts the larger ones.
+func larger(a, b shares.Share) shares.Share {
+	for dim, n := range b {
+		a[dim] = max(a[dim], n)
+	}
+	return a
+}
+
+// widest is of two shares what either allows.
+func widest(a, b shares.Share) shares.Share {
+	if a == nil {
+		return b
+	}
+	if b == nil {
+		return a
+	}
+	out := shares.Share{}
+	for dim, n := range a {
+		if m, limited := b[dim]; limited {
+			out[dim] = max(n, m)
+		}
+	}
+	return out
+}
+
+// Give writes what an agent is to have of a tenant's limits into its mirror of the tenant. An agent that has no share
+// yet gets nothing. It says whether that may be published over the mirror that is there: never what is older.
+func Give(spec *v1alpha1.MirrorSpec, status *v1alpha1.TenantStatus, agent string, there *v1alpha1.MirrorSpec) bool {
+	var concurrency **int32
+	var quota **v1alpha1.Quota
+	switch {
+	case spec.Project != nil:
+		concurrency, quota = &spec.Project.Concurrency, &spec.Project.Quota
+	case spec.Organization != nil:
+		concurrency, quota = &spec.Organization.Concurrency, &spec.Organization.Quota
+	default:
+		return true
+	}
+	whole := limits.OfTenant(*concurrency, *quota)
+	share, revision := shares.Share{}, int64(0)
+	if is := shareOf(status, agent); is != nil {
+		share, revision = limits.OfShare(&is.Share), is.Revision
+	} else {
+		for dim := range whole {
+			share[dim] = 0
+		}
+	}
+	limits.Give(concurrency, quota, share)
+	spec.Whole, spec.Revision = nil, revision
+	if len(whole) > 0 {
+		s := limits.ShareOf(whole)
+		spec.Whole = &s
+	}
+	return there == nil || revision >= there.Revision
+}

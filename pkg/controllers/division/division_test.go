@@ -1,0 +1,648 @@
+package division
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	testingclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/cost"
+	"github.com/queueyard/queueyard/pkg/ledger"
+	"github.com/queueyard/queueyard/pkg/limits"
+	"github.com/queueyard/queueyard/pkg/shares"
+	"github.com/queueyard/queueyard/test/testenv"
+)
+
+var seed = flag.Uint64("seed", 0, "of what happens; 0: a new one")
+
+var steps = flag.Int("steps", 300, "how much happens")
+
+// api is a real API server.
+var api client.WithWatch
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	env, err := testenv.StartShared(testenv.WithCRDs())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer env.Stop()
+	env.Config.QPS, env.Config.Burst = -1, -1
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		panic(err)
+	}
+	if api, err = client.NewWithWatch(env.Config, client.Options{Scheme: scheme}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+var dims = []string{limits.Seats, "cpu"}
+
+// world is a hub with its own scheduler, and the clusters of agents, all of which see things late. The hub's controller
+// is replaced in the middle of its work.
+type world struct {
+	t       *testing.T
+	ctx     context.Context
+	random  *rand.Rand
+	org     tenant
+	seen    map[string]client.Object // what a cache has
+	clock   *testingclock.FakeClock
+	divider *divider
+	nested  int
+	fail    bool // some writes
+
+	hub     *place
+	workers map[string]*worker
+}
+
+// place is a scheduler: what it goes by, and what it admitted.
+type place struct {
+	enforced shares.Share
+	revision int64
+	of       int64 // the generation
+	used     shares.Share
+	demand   shares.Share
+}
+
+func (p *place) held() shares.Share {
+	held := maps.Clone(p.enforced)
+	for dim := range held {
+		held[dim] = max(held[dim], p.used[dim])
+	}
+	return held
+}
+
+// worker is the cluster of an agent.
+type worker struct {
+	place
+	name       string
+	applied    shares.Share // the tenant's limits in its cluster; nil: it is not there
+	generation int64
+	cut        bool
+}
+
+const nothing = int64(0)
+
+func bound(s shares.Share, dim string) int64 {
+	if s == nil {
+		return nothing
+	}
+	if n, limited := s[dim]; limited {
+		return n
+	}
+	return 1 << 40
+}
+
+func newWorld(t *testing.T, name string, agents ...string) *world {
+	w := &world{
+		t: t, ctx: t.Context(), org: tenant{ledger.Organization, name}, seen: map[string]client.Object{},
+		clock: testingclock.NewFakeClock(time.Now()), hub: &place{used: shares.Share{}, demand: shares.Share{}}, workers: map[string]*worker{},
+	}
+	if *seed == 0 {
+		*seed = rand.Uint64()
+	}
+	t.Logf("again: -seed %d", *seed)
+	w.random = rand.New(rand.NewPCG(*seed, 0))
+	w.lead()
+	require.NoError(t, api.Create(w.ctx, &v1alpha1.Organization{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       v1alpha1.OrganizationSpec{Concurrency: ptr.To[int32](20), Quota: cpuQuota(16)},
+	}))
+	for _, a := range agents {
+		w.join(a)
+	}
+	return w
+}
+
+func cpuQuota(n int64) *v1alpha1.Quota {
+	return &v1alpha1.Quota{Resources: limits.ShareOf(shares.Share{"cpu": n * 1000}).Resources}
+}
+
+func (w *world) join(agent string) {
+	require.NoError(w.t, client.IgnoreAlreadyExists(api.Create(w.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.AgentNamespace(agent)}})))
+	require.NoError(w.t, api.Create(w.ctx, &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: agent}, Spec: v1alpha1.AgentSpec{Remote: true}}))
+	require.NoError(w.t, api.Create(w.ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.AgentNamespace(agent), Name: v1alpha1.AgentLease}}))
+	w.workers[agent] = &worker{name: agent, place: place{used: shares.Share{}, demand: shares.Share{}}}
+}
+
+// lead has a new controller take over, that knows nothing of what the one before it did.
+func (w *world) lead() {
+	late := interceptor.NewClient(api, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			return w.lateGet(ctx, c, key, o)
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			return w.write(func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return w.write(func() error { return c.Update(ctx, o, opts...) })
+		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return w.write(func() error { return c.Create(ctx, o, opts...) })
+		},
+	})
+	w.divider = &divider{client: late, live: api, demands: newDemands(func(tenant) {}), clock: w.clock, wrote: map[tenant]time.Time{}}
+}
+
+var errKilled = errors.New("killed")
+
+// write is a write of the controller: others act before it arrives, also a controller that took over, and the one
+// that sends it may not live to hear of it.
+func (w *world) write(do func() error) error {
+	if w.nested > 0 || !w.fail {
+		return do()
+	}
+	fate := w.random.IntN(10)
+	if fate == 0 {
+		return errKilled
+	}
+	w.nested++
+	for range w.random.IntN(8) {
+		w.step()
+	}
+	w.nested--
+	err := do()
+	if fate == 1 {
+		return errKilled
+	}
+	return err
+}
+
+// lateGet answers from a cache that may be late, but never goes back.
+func (w *world) lateGet(ctx context.Context, c client.Client, key client.ObjectKey, o client.Object) error {
+	id := fmt.Sprintf("%T %s", o, key)
+	if before := w.seen[id]; before == nil || w.random.IntN(3) > 0 || !w.fail {
+		if err := c.Get(ctx, key, o); err != nil {
+			return err
+		}
+		w.seen[id] = o.DeepCopyObject().(client.Object)
+		return nil
+	}
+	return assign(o, w.seen[id])
+}
+
+func assign(to, from client.Object) error {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, to)
+}
+
+func (w *world) organization() *v1alpha1.Organization {
+	o := &v1alpha1.Organization{}
+	require.NoError(w.t, api.Get(w.ctx, client.ObjectKey{Name: w.org.name}, o))
+	return o
+}
+
+func (w *world) mirror(agent string) *v1alpha1.Mirror {
+	m := &v1alpha1.Mirror{}
+	err := api.Get(w.ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent), Name: w.org.mirror()}, m)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	require.NoError(w.t, err)
+	return m
+}
+
+// could is what all clusters together may use before anybody is told anything else.
+func (w *world) could(dim string) int64 {
+	o := w.organization()
+	local := max(bound(w.hub.enforced, dim), w.hub.used[dim], bound(narrowed(o), dim))
+	sum := local
+	for _, k := range w.workers {
+		n := max(bound(k.enforced, dim), bound(k.applied, dim), k.used[dim])
+		if m := w.mirror(k.name); m != nil {
+			n = max(n, bound(published(&m.Spec), dim))
+		}
+		if is := shareOf(&o.Status, k.name); is != nil {
+			n = max(n, bound(limits.OfShare(&is.Share), dim)) // is about to be published
+		}
+		sum += n
+	}
+	return sum
+}
+
+// narrowed is what the hub's scheduler makes of an organization.
+func narrowed(o *v1alpha1.Organization) shares.Share {
+	s := shares.Share(limits.OfTenant(o.Spec.Concurrency, o.Spec.Quota))
+	for dim, n := range limits.OfShare(o.Status.Local) {
+		if whole, limited := s[dim]; limited {
+			s[dim] = min(whole, n)
+		}
+	}
+	return s
+}
+
+func (w *world) step() {
+	dim := dims[w.random.IntN(len(dims))]
+	names := []string{"east", "north", "west"}
+	k := w.workers[names[w.random.IntN(len(names))]]
+	switch w.random.IntN(14) {
+	case 0, 1:
+		w.clock.Step(period)
+		w.divide()
+	case 2:
+		w.publish(k.name)
+	case 3:
+		k.apply(w)
+	case 4:
+		k.schedule()
+	case 5:
+		k.report(w)
+	case 6:
+		k.use(w.random, dim)
+	case 7:
+		w.schedule()
+	case 8:
+		w.report()
+	case 9:
+		w.hub.use(w.random, dim)
+	case 10:
+		k.demand[dim] = w.random.Int64N(30) * scale(dim)
+	case 11:
+		w.hub.demand[dim] = w.random.Int64N(30) * scale(dim)
+	case 12:
+		w.lead()
+	case 13:
+		switch w.random.IntN(4) {
+		case 0:
+			w.limit(dim)
+		case 1:
+			k.cut = !k.cut
+			w.ready(k.name, !k.cut)
+		}
+	}
+}
+
+func scale(dim string) int64 {
+	if dim == "cpu" {
+		return 1000
+	}
+	return 1
+}
+
+func (w *world) divide() {
+	_, err := w.divider.Reconcile(w.ctx, w.org.request())
+	if errors.Is(err, errKilled) {
+		w.lead()
+		return
+	}
+	require.NoError(w.t, err)
+}
+
+// publish is what the hub's controller does: the mirror says what the status of the tenant says.
+func (w *world) publish(agent string) {
+	o, m := &v1alpha1.Organization{}, &v1alpha1.Mirror{}
+	err := w.divider.client.Get(w.ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent), Name: w.org.mirror()}, m)
+	fresh := apierrors.IsNotFound(err)
+	if !fresh {
+		require.NoError(w.t, err)
+	}
+	if fresh {
+		o = w.organization()
+	} else {
+		require.NoError(w.t, w.divider.client.Get(w.ctx, client.ObjectKey{Name: w.org.name}, o))
+	}
+	spec := v1alpha1.MirrorSpec{Name: w.org.name, Organization: o.Spec.DeepCopy()}
+	if fresh {
+		Give(&spec, &o.Status, agent, nil)
+		m.Namespace, m.Name, m.Spec = v1alpha1.AgentNamespace(agent), w.org.mirror(), spec
+		err = w.divider.client.Create(w.ctx, m)
+	} else if Give(&spec, &o.Status, agent, &m.Spec) {
+		m.Spec = spec
+		err = w.divider.client.Update(w.ctx, m)
+	}
+	if err != nil && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !errors.Is(err, errKilled) {
+		require.NoError(w.t, err)
+	}
+}
+
+func (k *worker) apply(w *world) {
+	if m := w.mirror(k.name); m != nil && !k.cut {
+		if next := shares.Share(published(&m.Spec)); k.applied == nil || !maps.Equal(next, k.applied) {
+			k.applied = next
+			k.generation++
+		}
+	}
+}
+
+func (k *worker) schedule() {
+	if k.applied != nil {
+		k.enforced, k.of = k.applied, k.generation
+	}
+}
+
+func (k *worker) report(w *world) {
+	m := w.mirror(k.name)
+	if m == nil || k.cut || k.enforced == nil {
+		return
+	}
+	m.Status.Held = ptr.To(limits.ShareOf(k.held()))
+	m.Status.Demand = ptr.To(limits.ShareOf(k.demand))
+	if maps.Equal(published(&m.Spec), k.applied) && k.of == k.generation {
+		m.Status.ObservedGeneration = m.Generation
+	}
+	require.NoError(w.t, client.IgnoreNotFound(api.Status().Update(w.ctx, m)))
+}
+
+func (p *place) use(random *rand.Rand, dim string) {
+	if random.IntN(2) == 0 {
+		p.used[dim] = max(0, p.used[dim]-random.Int64N(9)*scale(dim))
+		return
+	}
+	if to := p.used[dim] + random.Int64N(9)*scale(dim); to <= bound(p.enforced, dim) && to <= p.demand[dim] {
+		p.used[dim] = to
+	}
+}
+
+// schedule is the hub's scheduler: it sees the organization.
+func (w *world) schedule() {
+	o := w.organization()
+	w.hub.enforced, w.hub.of, w.hub.revision = narrowed(o), o.Generation, 0
+	if o.Status.Local != nil {
+		w.hub.revision = o.Status.Local.Revision
+	}
+}
+
+// report is the status of the organization, as the hub's scheduler writes it.
+func (w *world) report() {
+	if w.hub.enforced == nil {
+		return
+	}
+	enforced := v1alpha1.EnforcedLimits{Share: limits.ShareOf(w.hub.enforced), Generation: w.hub.of}
+	enforced.Revision = w.hub.revision
+	demand := limits.ShareOf(w.hub.demand)
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{
+		"admitted": w.hub.used[limits.Seats], "usage": limits.Quantities(map[string]int64{"cpu": w.hub.used["cpu"]}),
+		"enforced": enforced, "demand": demand,
+	}})
+	require.NoError(w.t, err)
+	require.NoError(w.t, api.Status().Patch(w.ctx, w.organization(), client.RawPatch(types.MergePatchType, patch)))
+}
+
+func (w *world) limit(dim string) {
+	o := w.organization()
+	n := w.random.Int64N(30)
+	if dim == limits.Seats {
+		o.Spec.Concurrency = ptr.To(int32(n))
+	} else {
+		o.Spec.Quota = cpuQuota(n)
+	}
+	require.NoError(w.t, client.IgnoreNotFound(api.Update(w.ctx, o)))
+}
+
+func (w *world) ready(agent string, ready bool) {
+	a := &v1alpha1.Agent{}
+	require.NoError(w.t, api.Get(w.ctx, client.ObjectKey{Name: agent}, a))
+	status := metav1.ConditionTrue
+	if !ready {
+		status = metav1.ConditionFalse
+	}
+	meta.SetStatusCondition(&a.Status.Conditions, metav1.Condition{Type: v1alpha1.ReadyCondition, Status: status, Reason: "Test"})
+	require.NoError(w.t, api.Status().Update(w.ctx, a))
+}
+
+// settle lets everybody act until nothing changes.
+func (w *world) settle() {
+	w.fail = false
+	quiet := 0
+	for range 12 {
+		before := w.organization().Status
+		w.schedule()
+		w.report()
+		w.clock.Step(period)
+		w.divide()
+		for _, k := range w.workers {
+			w.publish(k.name)
+			k.apply(w)
+			k.schedule()
+			k.report(w)
+		}
+		if now := w.organization().Status; maps.EqualFunc(given(&before), given(&now), maps.Equal) && w.acknowledged(&now) {
+			quiet++
+		} else {
+			quiet = 0
+		}
+		if quiet == 2 { // what is told in one round is heard in the next
+			return
+		}
+	}
+	w.t.Fatal("it does not settle")
+}
+
+func (w *world) acknowledged(status *v1alpha1.TenantStatus) bool {
+	for _, s := range status.Shares {
+		m := w.mirror(s.Agent)
+		if m == nil || m.Spec.Revision != s.Revision || m.Status.ObservedGeneration != m.Generation {
+			return w.workers[s.Agent].cut
+		}
+	}
+	return status.Local == nil || status.Enforced.Revision == status.Local.Revision
+}
+
+func given(status *v1alpha1.TenantStatus) map[string]shares.Share {
+	out := map[string]shares.Share{"": limits.OfShare(status.Local)}
+	for i := range status.Shares {
+		out[status.Shares[i].Agent] = limits.OfShare(&status.Shares[i].Share)
+	}
+	return out
+}
+
+func TestAllClustersTogetherStayWithinTheLimit(t *testing.T) {
+	w := newWorld(t, "acme", "east", "north", "west")
+	w.schedule()
+	w.report()
+	w.settle()
+	w.fail = true
+	before := map[string]int64{}
+	generation := int64(0)
+	for range *steps {
+		w.step()
+		o := w.organization()
+		whole := limits.OfTenant(o.Spec.Concurrency, o.Spec.Quota)
+		for _, dim := range dims {
+			now := w.could(dim)
+			if o.Generation == generation { // else what was lowered goes down from here on
+				require.LessOrEqual(t, now, max(whole[dim], before[dim]), "%q", dim)
+			}
+			before[dim] = now
+		}
+		generation = o.Generation
+	}
+	for _, k := range w.workers {
+		k.cut = false
+		w.ready(k.name, true)
+		k.used, k.demand = shares.Share{}, shares.Share{limits.Seats: 100}
+	}
+	w.hub.used, w.hub.demand = shares.Share{}, shares.Share{limits.Seats: 100}
+	o := w.organization()
+	o.Spec.Concurrency = ptr.To[int32](20)
+	require.NoError(t, api.Update(w.ctx, o))
+	w.settle()
+	o = w.organization()
+	for _, name := range []string{"", "east", "north", "west"} {
+		require.Equal(t, int64(5), given(&o.Status)[name][limits.Seats], "%q: everybody wants more than there is", name)
+	}
+	w.comesTooLate(t)
+	w.retire(t)
+}
+
+// comesTooLate has a controller write what it decided before another one took over.
+func (w *world) comesTooLate(t *testing.T) {
+	w.workers["east"].demand = shares.Share{limits.Seats: 0}
+	o := w.organization()
+	before := given(&o.Status)
+	former := interceptor.NewClient(api, interceptor.Funcs{
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			w.hub.demand = shares.Share{limits.Seats: 0}
+			w.settle()
+			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		},
+	})
+	w.workers["east"].report(w)
+	d := &divider{client: former, live: api, demands: newDemands(func(tenant) {}), clock: w.clock, wrote: map[tenant]time.Time{}}
+	result, err := d.Reconcile(w.ctx, w.org.request())
+	require.NoError(t, err)
+	require.Equal(t, period/4, result.RequeueAfter, "it looks again")
+	o = w.organization()
+	now := given(&o.Status)
+	require.NotEqual(t, before, now)
+	require.Equal(t, int64(10), now["north"][limits.Seats], "what the other divided stands")
+}
+
+// retire has the agents leave one after the other.
+func (w *world) retire(t *testing.T) {
+	for left, name := range []string{"west", "north", "east"} {
+		a := &v1alpha1.Agent{}
+		require.NoError(t, api.Get(w.ctx, client.ObjectKey{Name: name}, a))
+		a.Spec.State = v1alpha1.AgentEvicted
+		require.NoError(t, api.Update(w.ctx, a))
+		w.workers[name].cut = true
+		w.ready(name, false)
+		o := w.organization()
+		has := given(&o.Status)[name]
+		w.settle()
+		o = w.organization()
+		require.Equal(t, has, given(&o.Status)[name], "nobody has taken its lease: it may act")
+
+		lease := &coordinationv1.Lease{}
+		require.NoError(t, api.Get(w.ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(name), Name: v1alpha1.AgentLease}, lease))
+		lease.Annotations = map[string]string{v1alpha1.FencedAnnotation: "true"}
+		require.NoError(t, api.Update(w.ctx, lease))
+		w.settle()
+		o = w.organization()
+		require.Equal(t, int64(0), given(&o.Status)[name][limits.Seats])
+		sum := int64(0)
+		for _, s := range given(&o.Status) {
+			sum += s[limits.Seats]
+		}
+		require.Equal(t, int64(20), sum, "it gave its share back")
+
+		require.NoError(t, api.Delete(w.ctx, a))
+		delete(w.workers, name)
+		w.settle()
+		o = w.organization()
+		require.Len(t, o.Status.Shares, 2-left)
+	}
+	o := w.organization()
+	require.Nil(t, o.Status.Local, "nobody is left to share with")
+}
+
+func TestGive(t *testing.T) {
+	status := &v1alpha1.TenantStatus{Shares: []v1alpha1.AgentShare{{Agent: "east", Share: v1alpha1.Share{Concurrency: ptr.To[int32](6), Revision: 4}}}}
+	for name, tt := range map[string]struct {
+		agent   string
+		there   *v1alpha1.MirrorSpec
+		publish bool
+		want    v1alpha1.MirrorSpec
+	}{
+		"its share": {"east", nil, true, v1alpha1.MirrorSpec{
+			Project:  &v1alpha1.ProjectSpec{Concurrency: ptr.To[int32](6), Quota: cpuQuota(16)},
+			Whole:    ptr.To(limits.ShareOf(shares.Share{limits.Seats: 20, "cpu": 16000})),
+			Revision: 4,
+		}},
+		"nothing yet": {"west", nil, true, v1alpha1.MirrorSpec{
+			Project: &v1alpha1.ProjectSpec{Concurrency: ptr.To[int32](0), Quota: cpuQuota(0)},
+			Whole:   ptr.To(limits.ShareOf(shares.Share{limits.Seats: 20, "cpu": 16000})),
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := v1alpha1.MirrorSpec{Project: &v1alpha1.ProjectSpec{Concurrency: ptr.To[int32](20), Quota: cpuQuota(16)}}
+			require.Equal(t, tt.publish, Give(&spec, status, tt.agent, tt.there))
+			require.True(t, equality.Semantic.DeepEqual(tt.want, spec), "%v", spec)
+		})
+	}
+	spec := v1alpha1.MirrorSpec{Project: &v1alpha1.ProjectSpec{}}
+	require.True(t, Give(&spec, status, "east", &v1alpha1.MirrorSpec{Revision: 4}))
+	require.False(t, Give(&spec, status, "east", &v1alpha1.MirrorSpec{Revision: 5}), "what is there is newer")
+	unlimited := v1alpha1.MirrorSpec{Organization: &v1alpha1.OrganizationSpec{}}
+	require.True(t, Give(&unlimited, &v1alpha1.TenantStatus{}, "east", nil))
+	require.Equal(t, v1alpha1.MirrorSpec{Organization: &v1alpha1.OrganizationSpec{}}, unlimited)
+	queue := v1alpha1.MirrorSpec{Queue: &v1alpha1.QueueSpec{Concurrency: ptr.To[int32](3)}}
+	require.True(t, Give(&queue, &v1alpha1.TenantStatus{}, "east", nil), "a queue is served by one agent")
+	require.Equal(t, int32(3), *queue.Queue.Concurrency)
+}
+
+func TestDemandOfOperations(t *testing.T) {
+	var told []tenant
+	d := newDemands(func(t tenant) { told = append(told, t) })
+	op := func(uid, queue string, phase v1alpha1.Status, declared string) *v1alpha1.Operation {
+		return &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid)}, Status: v1alpha1.OperationStatus{
+			Queue: queue, Project: "vision", Organization: "acme", Phase: phase, Cost: declared,
+			Requests: limits.ShareOf(shares.Share{"cpu": 2000}).Resources,
+		}}
+	}
+	served := func(queue string) (string, cost.Prices) {
+		return "agent of " + queue, cost.Prices(limits.ShareOf(shares.Share{"cpu": 1000}).Resources)
+	}
+	project, organization := tenant{ledger.Project, "vision"}, tenant{ledger.Organization, "acme"}
+	d.seen(op("a", "gpu", v1alpha1.StatusQueued, ""))
+	d.seen(op("b", "gpu", v1alpha1.StatusRunning, "3"))
+	d.seen(op("c", "cpu", v1alpha1.StatusCompiled, ""))
+	want := map[string]shares.Share{"agent of gpu": {limits.Seats: 2, "cpu": 4000, ledger.CostPerHour: 5_000_000}}
+	require.Equal(t, want, d.by(project, served))
+	require.Equal(t, want, d.by(organization, served))
+
+	told = nil
+	d.seen(op("a", "gpu", v1alpha1.StatusStarting, ""))
+	require.Empty(t, told, "it wants the same")
+	d.seen(op("a", "cpu", v1alpha1.StatusRunning, ""))
+	require.Contains(t, told, organization)
+	d.gone(op("b", "gpu", v1alpha1.StatusRunning, "3"))
+	require.Equal(t, map[string]shares.Share{"agent of cpu": {limits.Seats: 1, "cpu": 2000, ledger.CostPerHour: 2_000_000}}, d.by(project, served))
+	d.seen(op("a", "cpu", v1alpha1.StatusSucceeded, ""))
+	require.Empty(t, d.by(project, served))
+	require.Empty(t, d.ops)
+	require.Empty(t, d.sum)
+}

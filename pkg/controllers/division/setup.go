@@ -1,0 +1,107 @@
+package division
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/ledger"
+)
+
+// Setup adds the division of limits to a manager.
+func Setup(mgr ctrl.Manager) error {
+	d := &divider{client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{}, wrote: map[tenant]time.Time{}}
+	var queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+	began := make(chan struct{})
+	d.demands = newDemands(func(t tenant) {
+		select {
+		case <-began: // else all tenants are looked at when it begins
+			queue.AddAfter(t.request(), period)
+		default:
+		}
+	})
+	operations, err := mgr.GetCache().GetInformer(context.Background(), &v1alpha1.Operation{})
+	if err != nil {
+		return err
+	}
+	if _, err := operations.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(o any) { d.demands.seen(o.(*v1alpha1.Operation)) },
+		UpdateFunc: func(_, o any) { d.demands.seen(o.(*v1alpha1.Operation)) },
+		DeleteFunc: func(o any) {
+			if last, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
+				o = last.Obj
+			}
+			d.demands.gone(o.(*v1alpha1.Operation))
+		},
+	}); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).Named("shares").
+		Watches(&v1alpha1.Project{}, of(ledger.Project)).
+		Watches(&v1alpha1.Organization{}, of(ledger.Organization)).
+		Watches(&v1alpha1.Mirror{}, handler.EnqueueRequestsFromMapFunc(ofMirror)).
+		Watches(&v1alpha1.Agent{}, handler.EnqueueRequestsFromMapFunc(d.all), builder.WithPredicates(predicate.Funcs{UpdateFunc: standsElse})).
+		WatchesRawSource(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+			queue = q
+			close(began)
+			return nil
+		})).
+		Complete(d)
+}
+
+// standsElse says whether an agent is to do something else, or is heard of again or no longer. Its counts change every
+// second.
+func standsElse(e event.UpdateEvent) bool {
+	before, now := e.ObjectOld.(*v1alpha1.Agent), e.ObjectNew.(*v1alpha1.Agent)
+	return before.Generation != now.Generation || isReady(before) != isReady(now)
+}
+
+func isReady(a *v1alpha1.Agent) bool {
+	return !meta.IsStatusConditionFalse(a.Status.Conditions, v1alpha1.ReadyCondition)
+}
+
+func of(kind ledger.Kind) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+		return []reconcile.Request{tenant{kind, o.GetName()}.request()}
+	})
+}
+
+// ofMirror is the tenant that a mirror is of.
+func ofMirror(_ context.Context, o client.Object) []reconcile.Request {
+	kind, name, _ := strings.Cut(o.GetName(), ".")
+	for _, k := range []ledger.Kind{ledger.Project, ledger.Organization} {
+		if kind == k.String() {
+			return []reconcile.Request{tenant{k, name}.request()}
+		}
+	}
+	return nil
+}
+
+// all is every tenant: an agent came, went, or is heard of again.
+func (d *divider) all(ctx context.Context, _ client.Object) (all []reconcile.Request) {
+	projects, organizations := &v1alpha1.ProjectList{}, &v1alpha1.OrganizationList{}
+	if d.client.List(ctx, projects, client.UnsafeDisableDeepCopy) != nil || d.client.List(ctx, organizations, client.UnsafeDisableDeepCopy) != nil {
+		return nil // the cache is not filled yet: they all come
+	}
+	for i := range projects.Items {
+		all = append(all, tenant{ledger.Project, projects.Items[i].Name}.request())
+	}
+	for i := range organizations.Items {
+		all = append(all, tenant{ledger.Organization, organizations.Items[i].Name}.request())
+	}
+	return all
+}
