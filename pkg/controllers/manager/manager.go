@@ -24,6 +24,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/controllers/agent"
 	"github.com/queueyard/queueyard/pkg/controllers/hub"
+	"github.com/queueyard/queueyard/pkg/controllers/division"
 	"github.com/queueyard/queueyard/pkg/controllers/operation"
 	"github.com/queueyard/queueyard/pkg/controllers/queue"
 	"github.com/queueyard/queueyard/pkg/controllers/tenant"
@@ -142,6 +143,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *Options, serves *agent.Opti
 		hub.Setup(mgr),
 		tenant.SetupProjects(mgr),
 		tenant.SetupOrganizations(mgr),
+		division.Setup(mgr),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("webhook", inOrder(cachesReady(mgr.GetCache()), rotation.Ready, mgr.GetWebhookServer().StartedChecker())),
 	)
