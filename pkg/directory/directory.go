@@ -76,6 +76,12 @@ func (d *Directory) Organization(name string) (*v1alpha1.Organization, bool) {
 	return o, d.get(name, o)
 }
 
+// Remote implements tenancy.Directory.
+func (d *Directory) Remote(agent string) bool {
+	a := &v1alpha1.Agent{}
+	return d.get(agent, a) && a.Spec.Remote
+}
+
 // get reads a cluster-scoped object and tells whether it exists. No object has an empty name.
 func (d *Directory) get(name string, into client.Object) bool {
 	if name == "" {

@@ -22,7 +22,7 @@ func ClaimOf(op *v1alpha1.Operation, component *v1alpha1.Component, namespaceLab
 	add(v1alpha1.QueueLabel, cmp.Or(op.Spec.Queue, component.Spec.Queue))
 	add(v1alpha1.CostLabel, cmp.Or(op.Spec.Cost, component.Spec.Cost))
 	add(v1alpha1.ProjectLabel, op.Spec.Project)
-	return tenancy.Claim{Namespace: op.Namespace, NamespaceLabels: namespaceLabels, Annotations: said, Assigned: IsCopy(op)}
+	return tenancy.Claim{Namespace: op.Namespace, NamespaceLabels: namespaceLabels, Annotations: said, Operation: true, Assigned: IsCopy(op)}
 }
 
 // Priority is that of an operation in its queue: its own, else its component's, else 0.

@@ -258,8 +258,9 @@ func (r *Room) agentSeen(a *v1alpha1.Agent) {
 		r.agentCameOrWent(a.Name)
 	}
 	r.directory.agents[a.Name] = a
-	if before == nil || !equality.Semantic.DeepEqual(before.Spec.Prices, a.Spec.Prices) {
-		r.tenancyChanged() // what everything costs
+	r.directory.SetAgent(a)
+	if before == nil || !equality.Semantic.DeepEqual(before.Spec.Prices, a.Spec.Prices) || before.Spec.Remote != a.Spec.Remote {
+		r.tenancyChanged() // what everything costs, and whether it can be here
 	}
 	r.ledger.SetAgent(a.Name, limits.Of(a.Spec.Concurrency, nil))
 	r.changes.agents[a.Name] = true
@@ -270,6 +271,7 @@ func (r *Room) agentGone(a *v1alpha1.Agent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.directory.agents, a.Name)
+	r.directory.DeleteAgent(a.Name)
 	r.ledger.DeleteAgent(a.Name)
 	r.agentCameOrWent(a.Name)
 	r.signal()

@@ -23,6 +23,8 @@ type Directory interface {
 	ProjectsOf(namespace string, namespaceLabels map[string]string) []*v1alpha1.Project
 	// Organization is the organization of that name.
 	Organization(name string) (*v1alpha1.Organization, bool)
+	// Remote says whether the agent of that name is in another cluster.
+	Remote(agent string) bool
 }
 
 // QueueInfo is what admission needs to know of a queue.
@@ -47,6 +49,7 @@ type Index struct {
 	queues        map[string]QueueInfo
 	projects      map[string]indexedProject
 	organizations map[string]*v1alpha1.Organization
+	remote        map[string]bool // agents
 }
 
 // indexedProject keeps the selector parsed: it is asked for every pod.
@@ -63,6 +66,7 @@ func NewIndex() *Index {
 		queues:        map[string]QueueInfo{},
 		projects:      map[string]indexedProject{},
 		organizations: map[string]*v1alpha1.Organization{},
+		remote:        map[string]bool{},
 	}
 }
 
@@ -85,6 +89,15 @@ func (x *Index) SetOrganization(o *v1alpha1.Organization) { x.organizations[o.Na
 
 // DeleteOrganization removes an organization.
 func (x *Index) DeleteOrganization(name string) { delete(x.organizations, name) }
+
+// SetAgent adds or replaces an agent.
+func (x *Index) SetAgent(a *v1alpha1.Agent) { x.remote[a.Name] = a.Spec.Remote }
+
+// DeleteAgent removes an agent.
+func (x *Index) DeleteAgent(name string) { delete(x.remote, name) }
+
+// Remote implements Directory.
+func (x *Index) Remote(agent string) bool { return x.remote[agent] }
 
 // Queue implements Directory.
 func (x *Index) Queue(name string) (QueueInfo, bool) {

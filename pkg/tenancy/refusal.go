@@ -11,6 +11,7 @@ const (
 	ReasonContradiction      = "Contradiction"
 	ReasonUnknownQueue       = "UnknownQueue"
 	ReasonWrongAgent         = "WrongAgent"
+	ReasonServedElsewhere    = "ServedElsewhere"
 	ReasonQueueNotAllowed    = "QueueNotAllowed"
 	ReasonQueueDraining      = "QueueDraining"
 	ReasonQueueDeleting      = "QueueDeleting"

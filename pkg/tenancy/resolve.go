@@ -16,6 +16,8 @@ type Claim struct {
 	NamespaceLabels map[string]string
 	Labels          map[string]string
 	Annotations     map[string]string
+	// Operation: it may run in another cluster. What is a pod or makes pods here may not.
+	Operation bool
 	// Assigned says that a hub has checked it: its project and queue are those that it names, whatever they claim and allow
 	// in this cluster.
 	Assigned bool
@@ -60,6 +62,11 @@ func Resolve(dir Directory, defaultQueue string, c Claim) (Assignment, *Refusal)
 	}
 	if project != nil && !c.Assigned && !Allowed(project.Spec.AllowedQueues, queue.Name) {
 		return Assignment{}, notAllowed(project, choice)
+	}
+	if !c.Operation && dir.Remote(queue.Agent) {
+		return Assignment{}, refuse(ReasonServedElsewhere,
+			"queue %q is served by agent %q in another cluster, where no pod or Job of this one can go: create an Operation, or use another queue",
+			queue.Name, queue.Agent)
 	}
 	return choice.Assignment, nil
 }

@@ -239,6 +239,24 @@ func TestResolveWithoutAnyQueue(t *testing.T) {
 	assert.Equal(t, `queue "default", the scheduler's default, does not exist: set label queueyard.io/queue to another queue, or create it (kubectl get queues lists those that exist)`, refusal.Error())
 }
 
+// What is no Operation stays in this cluster.
+func TestServedElsewhere(t *testing.T) {
+	x := company()
+	x.SetAgent(&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "lab"}, Spec: v1alpha1.AgentSpec{Remote: true}})
+	claim := Claim{Namespace: "free", Labels: queueLabel("gpu")}
+	_, refusal := Resolve(x, "default", claim)
+	assert.Equal(t, ReasonServedElsewhere, refusal.Reason)
+	assert.Equal(t, `queue "gpu" is served by agent "lab" in another cluster, where no pod or Job of this one can go: create an Operation, or use another queue`, refusal.Error())
+	claim.Operation = true
+	got, refusal := Resolve(x, "default", claim)
+	assert.Nil(t, refusal)
+	assert.Equal(t, "gpu", got.Queue)
+	x.DeleteAgent("lab")
+	claim.Operation = false
+	_, refusal = Resolve(x, "default", claim)
+	assert.Nil(t, refusal)
+}
+
 func TestManyProjectsAreCut(t *testing.T) {
 	x := NewIndex()
 	for _, letter := range "abcdefghijkl" {
