@@ -75,13 +75,18 @@ func (p *parts) scheduler(replica int) (supervisor.Component, error) {
 
 func (p *parts) controller() (supervisor.Component, error) {
 	ports := p.state.Ports
-	return p.component(Controller, controllerProgram,
+	args := []string{
 		"--kubeconfig", p.dir.KubeconfigOf(Controller),
 		"--leader-elect",
 		"--webhook-port", strconv.Itoa(ports.ControllerWebhook),
 		"--webhook-dns-name", "localhost",
 		"--health-address", cluster.Loopback(ports.ControllerHealth),
-		"--metrics-address", cluster.Loopback(ports.ControllerMetrics))
+		"--metrics-address", cluster.Loopback(ports.ControllerMetrics),
+	}
+	if p.options.Agent != "" {
+		args = append(args, "--agent", p.options.Agent, "--hub-kubeconfig", p.options.HubKubeconfig)
+	}
+	return p.component(Controller, controllerProgram, args...)
 }
 
 func (p *parts) component(name, program string, args ...string) (supervisor.Component, error) {

@@ -33,6 +33,9 @@ type Options struct {
 	// manifests say.
 	LeaseDuration time.Duration
 
+	// Agent is the name under which the sandbox serves queues of the hub that HubKubeconfig leads to. Empty: none.
+	Agent, HubKubeconfig string
+
 	// Progress is told each step that was done.
 	Progress func(string)
 }

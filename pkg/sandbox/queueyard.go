@@ -48,6 +48,11 @@ func (u *up) ensureQueueyard(ctx context.Context) error {
 	if err := install.Queueyard(ctx, u.config, manifests.Install, webhookURL); err != nil {
 		return err
 	}
+	if u.options.Agent != "" {
+		if err := install.Manifest(ctx, u.config, manifests.AgentWorker); err != nil {
+			return err
+		}
+	}
 	u.options.Progress("installed Queueyard's manifests")
 	for component, account := range map[string]string{Scheduler: schedulerAccount, Controller: controllerAccount} {
 		token, err := cluster.Token(ctx, u.client, systemNamespace, account, componentTokenLifetime)
