@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes everything that is generated from the Go types: deep copies, CRDs, and the OpenAPI of what we serve.
+# Makes everything that is generated from the Go types: deep copies, CRDs, and the OpenAPI of what we serve; and the page of qy's commands.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 controller_gen() { (cd hack/tools && go build -o ../../bin/controller-gen sigs.k8s.io/controller-tools/cmd/controller-gen) && bin/controller-gen "$@"; }
@@ -15,3 +15,4 @@ openapi_gen --go-header-file hack/boilerplate.go.txt --report-filename /dev/null
 go mod download sigs.k8s.io/scheduler-plugins
 podgroups=$(go list -m -f '{{.Dir}}' sigs.k8s.io/scheduler-plugins)/config/crd/bases/scheduling.x-k8s.io_podgroups.yaml
 install -m 644 "$podgroups" manifests/install/crds/
+go run ./hack/clidoc docs/cli.md
