@@ -73,7 +73,7 @@ func TestIdentity(t *testing.T) {
 		{"writes what it made of a mirror", func() error {
 			m := mirror("east")
 			require.NoError(t, east.Get(ctx, client.ObjectKeyFromObject(m), m))
-			m.Status.Demand = 1
+			m.Status.Demand = &v1alpha1.Share{Revision: 1}
 			return east.Status().Update(ctx, m)
 		}, true},
 		{"reads another's assignment", func() error { return east.Get(ctx, client.ObjectKeyFromObject(other), other) }, false},
