@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -646,4 +647,20 @@ func TestIdentity(t *testing.T) {
 	require.NoError(t, c.Get(t.Context(), client.ObjectKeyFromObject(ours), ours))
 	ours.Status.Returned = true
 	require.NoError(t, c.Status().Update(t.Context(), ours))
+}
+
+func TestWhatWasSpentOfABudgetIsHeld(t *testing.T) {
+	amount := resource.MustParse("4")
+	is := &v1alpha1.TenantStatus{
+		Enforced: &v1alpha1.EnforcedLimits{Share: v1alpha1.Share{Budget: &amount}, Generation: 3},
+		Budget:   &v1alpha1.BudgetStatus{Spent: "5.50"},
+	}
+	status := &v1alpha1.MirrorStatus{}
+	require.EqualValues(t, 3, ofTenant(status, is))
+	require.Equal(t, "5500m", status.Held.Budget.String(), "more than its share, which was lowered")
+	require.Equal(t, "5500m", status.Demand.Budget.String())
+	is.Budget.Spent = "1"
+	ofTenant(status, is)
+	require.Equal(t, "4", status.Held.Budget.String())
+	require.Equal(t, "4", is.Enforced.Budget.String(), "what is in the cache is left alone")
 }

@@ -76,6 +76,12 @@ func ofTenant(status *v1alpha1.MirrorStatus, is *v1alpha1.TenantStatus) (observe
 		return 0
 	}
 	status.Held = held(is)
+	if spent := spent(is); spent != nil && status.Held.Budget != nil {
+		if status.Demand == nil {
+			status.Demand = &v1alpha1.Share{}
+		}
+		status.Demand.Budget = spent
+	}
 	return is.Enforced.Generation
 }
 
@@ -93,7 +99,22 @@ func held(is *v1alpha1.TenantStatus) *v1alpha1.Share {
 	if rate, err := resource.ParseQuantity(is.CostRate); err == nil && share.Cost != nil && rate.Cmp(*share.Cost) > 0 {
 		share.Cost = &rate
 	}
+	if spent := spent(is); spent != nil && share.Budget != nil && spent.Cmp(*share.Budget) > 0 {
+		share.Budget = spent
+	}
 	return share
+}
+
+// spent is what a tenant has spent of its budget; nil: it has none.
+func spent(is *v1alpha1.TenantStatus) *resource.Quantity {
+	if is.Budget == nil {
+		return nil
+	}
+	spent, err := resource.ParseQuantity(is.Budget.Spent)
+	if err != nil {
+		return nil
+	}
+	return &spent
 }
 
 // account is what the agent says of its cluster.
