@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/division"
 	"github.com/queueyard/queueyard/pkg/controllers/requestqueue"
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
@@ -58,14 +59,15 @@ func CachedObjects() map[client.Object]cache.ByObject {
 func Setup(mgr ctrl.Manager) error {
 	r := &Reconciler{client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{}}
 	changes := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	divided := builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: sharesChanged}))
 	every := handler.EnqueueRequestsFromMapFunc(r.everyRemote)
 	byNamespace := handler.EnqueueRequestsFromMapFunc(ofNamespace)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("hub").
 		For(&v1alpha1.Agent{}, changes).
 		Watches(&v1alpha1.Queue{}, every, changes).
-		Watches(&v1alpha1.Project{}, every, changes).
-		Watches(&v1alpha1.Organization{}, every, changes).
+		Watches(&v1alpha1.Project{}, every, divided).
+		Watches(&v1alpha1.Organization{}, every, divided).
 		Watches(&v1alpha1.Mirror{}, byNamespace).
 		Watches(&coordinationv1.Lease{}, byNamespace).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, NewQueue: requestqueue.New}).
@@ -149,22 +151,30 @@ func (r *Reconciler) publish(ctx context.Context, agent *v1alpha1.Agent, k known
 	for i := range there.Items {
 		old[there.Items[i].Name] = &there.Items[i]
 	}
+	tenants := k.tenants()
 	for _, m := range mirrors(agent, k) {
 		is := old[m.Name]
 		delete(old, m.Name)
 		switch {
 		case is == nil:
+			if err := r.share(ctx, agent.Name, &m.Spec); err != nil {
+				return nil, err
+			}
 			if err := r.client.Create(ctx, &m); err != nil && !apierrors.IsAlreadyExists(err) {
 				return nil, err
 			}
 		default:
 			said[m.Name] = &is.Status
+			if status := tenants[m.Name]; status != nil && !division.Give(&m.Spec, status, agent.Name, &is.Spec) {
+				continue // what is there is newer than what the cache has
+			}
 			if equality.Semantic.DeepEqual(is.Spec, m.Spec) {
 				continue
 			}
 			before := is.DeepCopy()
 			is.Spec = m.Spec
-			if err := r.client.Patch(ctx, is, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+			patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+			if err := r.client.Patch(ctx, is, patch); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 				return nil, err
 			}
 		}
@@ -175,6 +185,27 @@ func (r *Reconciler) publish(ctx context.Context, agent *v1alpha1.Agent, k known
 		}
 	}
 	return said, nil
+}
+
+// share has a new mirror of a tenant say the agent's share, as the API server has it: an older one may be others' by now.
+func (r *Reconciler) share(ctx context.Context, agent string, spec *v1alpha1.MirrorSpec) error {
+	switch {
+	case spec.Project != nil:
+		p := &v1alpha1.Project{}
+		if err := r.live.Get(ctx, client.ObjectKey{Name: spec.Name}, p); err != nil {
+			return err
+		}
+		spec.Project = &p.Spec
+		division.Give(spec, &p.Status, agent, nil)
+	case spec.Organization != nil:
+		o := &v1alpha1.Organization{}
+		if err := r.live.Get(ctx, client.ObjectKey{Name: spec.Name}, o); err != nil {
+			return err
+		}
+		spec.Organization = &o.Spec
+		division.Give(spec, &o.Status, agent, nil)
+	}
+	return nil
 }
 
 // tell writes how the agent and its queues are.

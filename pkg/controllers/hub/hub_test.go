@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -200,6 +201,36 @@ func TestMirrors(t *testing.T) {
 	f.edit(queue, func() { queue.Spec.Agent = "default" })
 	f.after(time.Second)
 	assert.NotContains(t, f.mirrored(), "queue.mirrors-q")
+}
+
+func TestAMirrorHasTheShareOfItsAgent(t *testing.T) {
+	f := begin(t, "sharing")
+	project := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "sharing"}, Spec: v1alpha1.ProjectSpec{Concurrency: ptr.To[int32](20)}}
+	organization := &v1alpha1.Organization{ObjectMeta: metav1.ObjectMeta{Name: "sharing"}, Spec: v1alpha1.OrganizationSpec{Concurrency: ptr.To[int32](30)}}
+	f.make(project, organization)
+	f.joins()
+	f.after(time.Second)
+	t.Cleanup(func() { // it is in everybody's mirrors
+		require.NoError(t, errors.Join(f.Delete(context.Background(), project), f.Delete(context.Background(), organization)))
+	})
+	of := func(kind string) v1alpha1.MirrorSpec { return f.mirrored()[kind+".sharing"].Spec }
+	assert.EqualValues(t, 0, *of("project").Project.Concurrency, "it has no share yet")
+	assert.EqualValues(t, 0, *of("organization").Organization.Concurrency)
+	assert.EqualValues(t, 30, *of("organization").Whole.Concurrency)
+
+	give := func(seats int32, revision int64) {
+		project.Status.Shares = []v1alpha1.AgentShare{{Agent: "sharing", Share: v1alpha1.Share{Concurrency: &seats, Revision: revision}}}
+		require.NoError(t, f.Status().Update(t.Context(), project))
+		f.after(time.Second)
+	}
+	give(6, 2)
+	assert.EqualValues(t, 6, *of("project").Project.Concurrency)
+	assert.EqualValues(t, 20, *of("project").Whole.Concurrency)
+	assert.EqualValues(t, 2, of("project").Revision)
+	give(9, 1)
+	assert.EqualValues(t, 6, *of("project").Project.Concurrency, "what the cache has is older than what was published")
+	give(5, 3)
+	assert.EqualValues(t, 5, *of("project").Project.Concurrency)
 }
 
 // claimed is an assignment that an agent has claimed.

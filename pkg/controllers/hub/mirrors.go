@@ -3,7 +3,10 @@ package hub
 import (
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -51,4 +54,31 @@ func agentOf(namespace string) string {
 		return ""
 	}
 	return name
+}
+
+// tenants are the statuses of projects and organizations, by the name of their mirrors.
+func (k *known) tenants() map[string]*v1alpha1.TenantStatus {
+	all := make(map[string]*v1alpha1.TenantStatus, len(k.projects)+len(k.organizations))
+	for i := range k.projects {
+		all["project."+k.projects[i].Name] = &k.projects[i].Status
+	}
+	for i := range k.organizations {
+		all["organization."+k.organizations[i].Name] = &k.organizations[i].Status
+	}
+	return all
+}
+
+// sharesChanged says whether the shares of a tenant are others. What it uses changes every second.
+func sharesChanged(e event.UpdateEvent) bool {
+	return !equality.Semantic.DeepEqual(sharesOf(e.ObjectOld), sharesOf(e.ObjectNew))
+}
+
+func sharesOf(o client.Object) []v1alpha1.AgentShare {
+	switch o := o.(type) {
+	case *v1alpha1.Project:
+		return o.Status.Shares
+	case *v1alpha1.Organization:
+		return o.Status.Shares
+	}
+	return nil
 }

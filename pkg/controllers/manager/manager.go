@@ -23,8 +23,8 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/controllers/agent"
-	"github.com/queueyard/queueyard/pkg/controllers/hub"
 	"github.com/queueyard/queueyard/pkg/controllers/division"
+	"github.com/queueyard/queueyard/pkg/controllers/hub"
 	"github.com/queueyard/queueyard/pkg/controllers/operation"
 	"github.com/queueyard/queueyard/pkg/controllers/queue"
 	"github.com/queueyard/queueyard/pkg/controllers/tenant"
