@@ -161,7 +161,11 @@ func (s *Shell) agentFacts(a *v1alpha1.Agent) facts {
 	if a.Spec.Remote {
 		f.add("Cluster", "another one; at the hub namespace "+v1alpha1.AgentNamespace(a.Name)+" is its own")
 		state := agentState(a)
-		f.add("State", s.paint(state.colour, state.text))
+		text := s.paint(state.colour, state.text)
+		if a.Status.Fenced {
+			text += ", and it does nothing: the hub holds its Lease"
+		}
+		f.add("State", text)
 		f.add("Last contact", s.contact(a))
 	} else {
 		f.add("Cluster", "this one")

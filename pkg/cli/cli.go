@@ -24,8 +24,8 @@ type Shell struct {
 	genericiooptions.IOStreams
 	// Colours may be used on Out.
 	Colours bool
-	// Width of the terminal that Out is; nil: it is none.
-	Width func() int
+	// Size of the terminal that Out is; nil: it is none.
+	Size func() (width, height int)
 	// Interactive: somebody sits at In and can answer.
 	Interactive bool
 	Now         func() time.Time
@@ -48,12 +48,12 @@ func Terminal() *Shell {
 		Zone:        time.Local,
 	}
 	if terminal {
-		s.Width = func() int {
-			width, _, err := term.GetSize(int(os.Stdout.Fd()))
+		s.Size = func() (width, height int) {
+			width, height, err := term.GetSize(int(os.Stdout.Fd()))
 			if err != nil {
-				return 0
+				return 0, 0
 			}
-			return width
+			return width, height
 		}
 	}
 	return s

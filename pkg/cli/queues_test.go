@@ -56,6 +56,8 @@ func TestQueues(t *testing.T) {
 	s.qy("queues", "describe", "gpu")
 	s.qy("queues", "describe", "cpu")
 	s.qy("queues", "describe", "gppu")
+	s.qy("__complete", "queues", "describe", "")
+	s.qy("__complete", "list", "--status", "s")
 	s.colours = true
 	s.qy("queues", "list")
 }

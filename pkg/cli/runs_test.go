@@ -229,7 +229,7 @@ func TestStatusesWatch(t *testing.T) {
 	var out bytes.Buffer
 	shell := s.shell()
 	shell.IOStreams = genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out}
-	shell.Width = func() int { return 60 }
+	shell.Size = func() (int, int) { return 60, 24 }
 	require.Equal(t, codeFailed, Main(t.Context(), shell, []string{"qy", "statuses", "broken", "-w", "-n", "team",
 		"--kubeconfig", shared.env.Dir.Kubeconfig(), "--cache-dir", t.TempDir()}))
 	require.Contains(t, out.String(), "failed")

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,11 +15,11 @@ type screen struct {
 }
 
 func (d *screen) draw(text string) {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	width, height := d.shell.Size()
+	lines := fold(strings.Split(strings.TrimRight(text, "\n"), "\n"), height)
 	if d.drawn > 0 {
 		fmt.Fprintf(d.shell.Out, "\x1b[%dA", d.drawn)
 	}
-	width := d.shell.Width()
 	for _, line := range lines {
 		fmt.Fprintf(d.shell.Out, "\x1b[2K%s\n", cut(line, width))
 	}
@@ -25,32 +27,39 @@ func (d *screen) draw(text string) {
 	d.drawn = len(lines)
 }
 
-// cut keeps of a line what fits in a width; colours take no room.
+// fold keeps the two lines of headings and the last ones, as many as a terminal shows: what has left it is not drawn over.
+func fold(lines []string, height int) []string {
+	const headings = 2
+	if over := len(lines) - (height - 1); height > headings+1 && over > 0 {
+		return slices.Delete(lines, headings, headings+over)
+	}
+	return lines
+}
+
+// escapes are colours, which take no room.
+var escapes = regexp.MustCompile(`\x1b\[\d*m`)
+
+// cut keeps of a line what fits in a width.
 func cut(line string, width int) string {
-	if width <= 0 {
+	if width <= 0 || utf8.RuneCountInString(escapes.ReplaceAllString(line, "")) <= width {
 		return line
 	}
 	var out strings.Builder
 	seen, coloured := 0, false
-	for i := 0; i < len(line); {
-		if line[i] == '\x1b' {
-			end := i + strings.IndexByte(line[i:], 'm') + 1
-			coloured = line[i:end] != reset
-			out.WriteString(line[i:end])
-			i = end
+	for seen < width-1 {
+		if end := escapes.FindStringIndex(line); end != nil && end[0] == 0 {
+			coloured = line[:end[1]] != reset
+			out.WriteString(line[:end[1]])
+			line = line[end[1]:]
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(line[i:])
-		if seen == width-1 && utf8.RuneCountInString(line[i:]) > 1 {
-			out.WriteString("…")
-			if coloured {
-				out.WriteString(reset)
-			}
-			break
-		}
-		out.WriteRune(r)
+		_, size := utf8.DecodeRuneInString(line)
+		out.WriteString(line[:size])
+		line = line[size:]
 		seen++
-		i += size
 	}
-	return out.String()
+	if coloured {
+		out.WriteString(reset)
+	}
+	return out.String() + "…"
 }

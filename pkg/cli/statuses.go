@@ -160,7 +160,7 @@ func oneLine(message string) string {
 
 // followStatuses shows a timeline that grows until the end: on a terminal as a table that is drawn again, elsewhere as lines.
 func (s *Shell) followStatuses(ctx context.Context, c *cluster, o client.Object) error {
-	if s.Width != nil {
+	if s.Size != nil {
 		return s.drawStatuses(ctx, c, o)
 	}
 	said := 0
