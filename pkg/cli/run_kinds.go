@@ -139,16 +139,20 @@ func progressOf(o client.Object) progress {
 func over(o client.Object) bool {
 	switch o := o.(type) {
 	case *v1alpha1.Operation:
-		return o.Status.Phase.Final() && o.Spec.Restarts <= o.Status.Restarts && !resumed(o.Status.Phase, o.Spec.DesiredState, o.Generation, o.Status.ObservedGeneration)
+		return o.Status.Phase.Final() && !goesOn(o, o.Status.Phase, o.Status.ObservedGeneration)
 	case *v1alpha1.Workflow:
-		return o.Status.Phase.Final() && o.Spec.Restarts <= o.Status.Restarts && !resumed(o.Status.Phase, o.Spec.DesiredState, o.Generation, o.Status.ObservedGeneration)
+		return o.Status.Phase.Final() && !goesOn(o, o.Status.Phase, o.Status.ObservedGeneration)
 	}
 	return false
 }
 
-// resumed: what was stopped is to run again, and nobody has acted on that yet.
-func resumed(phase v1alpha1.Status, desired v1alpha1.DesiredState, generation, observed int64) bool {
-	return phase == v1alpha1.StatusStopped && desired != v1alpha1.Stopped && observed < generation
+// goesOn: what has ended is to run again, and nobody has acted on that yet. What is to be stopped does not.
+func goesOn(o client.Object, phase v1alpha1.Status, observed int64) bool {
+	c := controlsOf(o)
+	if *c.desired == v1alpha1.Stopped {
+		return false
+	}
+	return *c.restarts > c.obeyed || phase == v1alpha1.StatusStopped && observed < o.GetGeneration()
 }
 
 // result is the exit code of what came of something that was followed.

@@ -179,6 +179,9 @@ func reached(o client.Object, what string) bool {
 		}
 		return slices.ContainsFunc(p.conditions, func(c metav1.Condition) bool { return c.Type == name && strings.EqualFold(string(c.Status), value) })
 	}
+	if p.phase.Final() && !over(o) {
+		return false // what it had is of the run before
+	}
 	attempt := int32(0)
 	if op, is := o.(*v1alpha1.Operation); is {
 		attempt = op.Status.Attempt
