@@ -9,7 +9,6 @@ type colour string
 
 const (
 	plain  colour = ""
-	bold   colour = "\x1b[1m"
 	red    colour = "\x1b[31m"
 	green  colour = "\x1b[32m"
 	yellow colour = "\x1b[33m"

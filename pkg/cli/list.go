@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/ptr"
@@ -236,7 +235,7 @@ func (l *list) isHidden(o client.Object) bool {
 	return !l.children && l.workflow == "" && l.owner == "" && o.GetLabels()[v1alpha1.WorkflowUIDLabel] != ""
 }
 
-// items are the objects of a list.
+// items are the operations or workflows of a list.
 func items(list client.ObjectList) []client.Object {
 	var out []client.Object
 	switch list := list.(type) {
@@ -245,10 +244,6 @@ func items(list client.ObjectList) []client.Object {
 			out = append(out, &list.Items[i])
 		}
 	case *v1alpha1.WorkflowList:
-		for i := range list.Items {
-			out = append(out, &list.Items[i])
-		}
-	case *corev1.PodList:
 		for i := range list.Items {
 			out = append(out, &list.Items[i])
 		}

@@ -6,9 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	visibility "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
-
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	visibility "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
 )
 
 func newQueues(s *Shell) *cobra.Command {

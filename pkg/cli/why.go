@@ -14,9 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	visibility "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
-
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	visibility "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
 )
 
 func newWhy(s *Shell) *cobra.Command {
