@@ -20,14 +20,15 @@ import (
 	"github.com/queueyard/queueyard/pkg/sandbox/simulation"
 )
 
-// join makes an agent at the hub, which is the shared sandbox, and brings up a cluster that serves it.
-func (s *scenario) join(agent string) (*sandbox.Sandbox, client.Client) {
+// join makes an agent at the hub, which is the shared sandbox, and brings up a cluster that serves it and reaches the hub
+// at an address.
+func (s *scenario) join(agent, hub string) (*sandbox.Sandbox, client.Client) {
 	s.Helper()
 	s.create(&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: agent}, Spec: v1alpha1.AgentSpec{Remote: true, Namespace: "work"}})
 	s.create(agentidentity.Objects(agent)...)
 	token, _, err := agentidentity.Token(s.Context(), shared.client, agent, time.Hour)
 	require.NoError(s, err)
-	kubeconfig, err := agentidentity.Kubeconfig(agent, agentidentity.Hub{Server: shared.config.Host, CA: shared.config.CAData}, token, "")
+	kubeconfig, err := agentidentity.Kubeconfig(agent, agentidentity.Hub{Server: hub, CA: shared.config.CAData}, token, "")
 	require.NoError(s, err)
 	dir := s.TempDir()
 	file := filepath.Join(dir, "hub.kubeconfig")
@@ -60,7 +61,7 @@ func (s *scenario) join(agent string) (*sandbox.Sandbox, client.Client) {
 // away meanwhile.
 func TestOperationsInAnotherCluster(t *testing.T) {
 	s := begin(t, "elsewhere")
-	worker, there := s.join("e2e-east")
+	worker, there := s.join("e2e-east", shared.config.Host)
 	queue := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "e2e-east"}, Spec: v1alpha1.QueueSpec{Agent: "e2e-east"}}
 	s.create(queue)
 
