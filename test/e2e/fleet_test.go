@@ -148,7 +148,7 @@ func (f *fleet) ended(queue string, phase v1alpha1.Status, n int) {
 		err := shared.objects.List(f.Context(), ops, client.InNamespace(f.namespace))
 		seen := map[v1alpha1.Status]int{}
 		for _, op := range ops.Items {
-			if op.Spec.Queue == queue {
+			if op.Spec.Queue == queue && op.Labels[v1alpha1.WorkflowLabel] == "" {
 				seen[op.Status.Phase]++
 			}
 		}
@@ -182,9 +182,9 @@ func TestPartitions(t *testing.T) {
 	t.Run("a queue moves", func(t *testing.T) {
 		s := &scenario{T: t, namespace: f.namespace, agent: f.agent, audit: f.audit}
 		moves := f.served("moves", "east", 1)
-		s.operation("runs", moves, shell("sleep 8"))
+		s.create(s.operation("runs", moves, shell("sleep 8")))
 		s.reach("runs", v1alpha1.StatusRunning)
-		s.operation("waits", moves, shell("exit 0"))
+		s.create(s.operation("waits", moves, shell("exit 0")))
 		s.reach("waits", v1alpha1.StatusQueued)
 		s.editQueue(moves, func(q *v1alpha1.QueueSpec) { q.Agent = f.agent + "-west" })
 		op := s.reach("waits", v1alpha1.StatusSucceeded)
@@ -200,13 +200,14 @@ entrypoint: main
 templates:
 - name: main
   dag:
-    steps:
+    operations:
     - {name: make, template: make}
-    - {name: use, template: use, dependencies: [make], params: {given: "{{ ops.make.outputs.n }}"}}
+    - {name: use, template: use, params: {given: "{{ ops.make.outputs.n }}"}}
 - name: make
   operation:
     template: {pod: {spec: {containers: [{name: main, image: none, command: [bash, -c, 'echo "{\"n\": 20}" > $TERMINATION_MESSAGE_PATH']}]}}}
 - name: use
+  inputs: [{name: given, type: int}]
   operation:
     queue: %s
     template: {pod: {spec: {containers: [{name: main, image: none, command: [bash, -c, 'echo "{\"n\": $(( {{ params.given }} + 1 ))}" > $TERMINATION_MESSAGE_PATH']}]}}}
