@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	fleetOperations = flag.Int("fleet", 100, "operations of TestPartitions")
+	fleetOperations = flag.Int("fleet", 60, "operations of TestPartitions")
 	fleetSeed       = flag.Uint64("fleet-seed", 0, "seed of what is cut and killed in TestPartitions; 0: by the clock")
 )
 

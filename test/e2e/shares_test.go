@@ -16,7 +16,7 @@ import (
 // The limit of a project holds over this cluster and an agent's together, and goes to where operations are.
 func TestALimitOverClusters(t *testing.T) {
 	s := begin(t, "shares")
-	_, there := s.join("overseas")
+	_, there := s.join("overseas", shared.config.Host)
 	project := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "overseas"}, Spec: v1alpha1.ProjectSpec{
 		Concurrency: ptr.To[int32](2), Namespaces: v1alpha1.ProjectNamespaces{Names: []string{s.namespace}},
 	}}
