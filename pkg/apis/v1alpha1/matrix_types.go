@@ -219,7 +219,8 @@ type UtilityFunction struct {
 	Kappa *float64 `json:"kappa,omitempty"`
 
 	// Eps is how much better than the best a trial must be to count as an improvement for ei and poi, in
-	// standard deviations of what trials had. Default: 0.
+	// standard deviations of what trials had. Default: 0 for ei; for poi three times the expected improvement
+	// where most is expected, so that it gets smaller as the search goes on.
 	// +optional
 	Eps *float64 `json:"eps,omitempty"`
 
