@@ -28,13 +28,12 @@ type spot struct {
 }
 
 // maximize finds a promising point that was not tried.
-func (b *bayes) maximize(model *gp.Model, best float64, ranked []result, h *history, index int64) map[string]json.RawMessage {
+func (b *bayes) maximize(model *gp.Model, utility utility, best float64, ranked []result, h *history, index int64) map[string]json.RawMessage {
 	spots := b.spots(ranked, index)
 	means, deviations := make([]float64, len(spots)), make([]float64, len(spots))
 	for i, s := range spots {
 		means[i], deviations[i] = model.Predict(s.x)
 	}
-	utility := b.utility
 	if utility == nil {
 		utility = ambitious(means, deviations, best)
 	}

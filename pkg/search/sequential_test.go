@@ -149,8 +149,8 @@ func TestLearnersLearn(t *testing.T) {
 // decides is far from where rounding errors matter.
 func TestLearnersGolden(t *testing.T) {
 	const space = `{"c": {"kind": "choice", "value": ["a", "b"]}, "l": {"kind": "loguniform", "value": [0.001, 10]}, "n": {"kind": "normal", "value": [0, 1]}, "q": {"kind": "quniform", "value": [0, 10, 0.5]}}`
-	for name, want := range goldenLearned {
-		all := run(t, learner(t, name, space, 30), 1, func(trial Trial) (State, float64) {
+	for of, want := range goldenLearned {
+		all := run(t, learner(t, of.name, space, 30), of.seats, func(trial Trial) (State, float64) {
 			x, ok := newCube(newParams(parsed(t, `{"grid": {"params": `+space+`}}`).Grid.Params, &problems{})).encode(trial.Params)
 			require.True(t, ok)
 			return Succeeded, float64(x[0]*0.25) + float64((x[1]-0.3)*(x[1]-0.3)) + float64(x[2]*x[3])
@@ -161,22 +161,32 @@ func TestLearnersGolden(t *testing.T) {
 			require.NoError(t, err)
 			got = append(got, string(raw))
 		}
-		require.Equal(t, want, got, name)
+		require.Equal(t, want, got, of)
 	}
 }
 
-var goldenLearned = map[string][]string{
-	"tpe": {
+type learning struct {
+	name  string
+	seats int
+}
+
+var goldenLearned = map[learning][]string{
+	{"tpe", 1}: {
 		`{"c":"a","l":0.01830000346135133,"n":-3.0556640625,"q":8.5}`,
 		`{"c":"a","l":0.007622195402123977,"n":-3.99560546875,"q":0.5}`,
 		`{"c":"a","l":1.7683107769947033,"n":-2.83544921875,"q":0.5}`,
 	},
-	"anneal": {
+	{"anneal", 1}: {
 		`{"c":"a","l":0.07879240830937492,"n":-2.31494140625,"q":2.0}`,
 		`{"c":"a","l":0.0425745817942067,"n":-2.052734375,"q":4.5}`,
 		`{"c":"a","l":0.18075073756011967,"n":-1.853515625,"q":1.5}`,
 	},
-	"bayes": {
+	{"bayes", 3}: {
+		`{"c":"a","l":0.022117017547171224,"n":-4.0,"q":2.5}`,
+		`{"c":"a","l":0.01633558777765409,"n":-4.0,"q":2.5}`,
+		`{"c":"a","l":0.008906499159382105,"n":-4.0,"q":0.0}`,
+	},
+	{"bayes", 1}: {
 		`{"c":"a","l":0.02032850630339846,"n":-4.0,"q":2.5}`,
 		`{"c":"a","l":0.02030566362173833,"n":-0.1923828125,"q":0.0}`,
 		`{"c":"a","l":0.01616203689140761,"n":-2.6162109375,"q":0.0}`,

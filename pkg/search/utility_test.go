@@ -1,6 +1,7 @@
 package search
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -74,4 +75,41 @@ func TestEps(t *testing.T) {
 	require.Equal(t, improvementProbability{some}, UtilityFunction{AcquisitionFunction: "poi", Eps: &some}.utility(&errs))
 	require.Equal(t, expectedImprovement{0}, UtilityFunction{}.utility(&errs))
 	require.NoError(t, errs.err())
+}
+
+// While other trials are in flight, improvements give way to confidence bounds, unless the user says what an
+// improvement is; for a trial alone they do not.
+func TestCrowded(t *testing.T) {
+	var errs problems
+	some := 0.25
+	for _, tt := range []struct {
+		of   UtilityFunction
+		want utility
+	}{
+		{UtilityFunction{}, confidenceBound{crowdedKappa}},
+		{UtilityFunction{AcquisitionFunction: "ei", Kappa: &some}, confidenceBound{some}},
+		{UtilityFunction{Eps: &some}, expectedImprovement{some}},
+		{UtilityFunction{AcquisitionFunction: "ucb"}, confidenceBound{1.5}},
+		{UtilityFunction{AcquisitionFunction: "poi", Eps: &some}, improvementProbability{some}},
+		{UtilityFunction{AcquisitionFunction: "poi"}, confidenceBound{crowdedKappa}},
+		{UtilityFunction{AcquisitionFunction: "ucb", Kappa: &some, Eps: &some}, confidenceBound{some}},
+	} {
+		require.Equal(t, tt.want, tt.of.crowded(tt.of.utility(&errs)), "%+v", tt.of)
+	}
+	require.NoError(t, errs.err())
+
+	search := func(utility string) Algorithm {
+		return made(t, fmt.Sprintf(`{"bayes": {"params": {"x": {"kind": "uniform", "value": [0, 1]}, "y": {"kind": "uniform", "value": [0, 1]}}, "maxIterations": 9, "utilityFunction": %s, %s}}`, utility, minimizeLoss))
+	}
+	ei, poi, bound := search(`{}`), search(`{"acquisitionFunction": "poi"}`), search(fmt.Sprintf(`{"acquisitionFunction": "ucb", "kappa": %v}`, crowdedKappa))
+	var ended []Observation
+	for _, trial := range ei.Suggest(nil, 6).Trials {
+		ended = append(ended, Observation{Trial: trial, State: Succeeded, Value: float64(len(ended) % 4)})
+	}
+	alone := ei.Suggest(ended, 1).Trials
+	crowd := append(ended, Observation{Trial: alone[0], State: InFlight})
+	for _, improvement := range []Algorithm{ei, poi} {
+		require.NotEqual(t, improvement.Suggest(ended, 1).Trials, bound.Suggest(ended, 1).Trials)
+		require.Equal(t, improvement.Suggest(crowd, 3).Trials, bound.Suggest(crowd, 3).Trials)
+	}
 }

@@ -214,7 +214,8 @@ type UtilityFunction struct {
 	// +kubebuilder:validation:Enum=ei;ucb;poi
 	AcquisitionFunction string `json:"acquisitionFunction,omitempty"`
 
-	// Kappa is how many deviations ucb adds. Default: 1.5.
+	// Kappa is how many deviations ucb adds, which while other trials are in flight takes the place of ei and poi
+	// without eps. Default: 1.5, and 1 in their place.
 	// +optional
 	Kappa *float64 `json:"kappa,omitempty"`
 
