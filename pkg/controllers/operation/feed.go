@@ -233,10 +233,10 @@ func (f *feed) enter(ctx context.Context, op *v1alpha1.Operation, released bool)
 		if err := f.reader.List(ctx, pods, client.MatchingFields{byOperation: client.ObjectKeyFromObject(op).String()}, client.UnsafeDisableDeepCopy); err != nil {
 			return err
 		}
-		if len(pods.Items) > 0 {
+		run := op.Status.Run
+		if len(pods.Items) > 0 || f.isAssigned(ctx, run) {
 			seen.Stage, seen.Gated = operation.Waiting, true
 		}
-		run := op.Status.Run
 		if workflowOf(op) != "" && run != nil && (released || run.Kind != "Pod" && f.exists(ctx, run)) {
 			seen.Stage, seen.Gated = operation.Waiting, false
 		} else if workflowOf(op) == "" {
@@ -267,6 +267,11 @@ func (f *feed) releasedRuns(ctx context.Context) (map[string]bool, error) {
 			return found, nil
 		}
 	}
+}
+
+// isAssigned says whether an operation has what it runs as in another cluster.
+func (f *feed) isAssigned(ctx context.Context, run *v1alpha1.RunReference) bool {
+	return isAssignment(run) && f.reader.Get(ctx, client.ObjectKey{Namespace: run.Namespace, Name: run.Name}, &v1alpha1.Assignment{}) == nil
 }
 
 // exists says whether what an operation runs as is there. What can't be read may be.

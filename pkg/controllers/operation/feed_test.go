@@ -18,6 +18,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/controllers/requestqueue"
 	"github.com/queueyard/queueyard/pkg/ledger"
+	"github.com/queueyard/queueyard/pkg/operation"
 )
 
 // holding is a client of which a cache could be: pods are found by their operation.
@@ -97,4 +98,25 @@ func TestOldStateFreesNothing(t *testing.T) {
 	require.True(t, released, "when it has ended")
 	cancel()
 	require.NoError(t, <-done)
+}
+
+// What has what it runs as keeps it over a restart, before anything is decided.
+func TestWhatExistsIsDueAfterARestart(t *testing.T) {
+	run := func(kind, apiVersion, namespace string) *v1alpha1.RunReference {
+		return &v1alpha1.RunReference{APIVersion: apiVersion, Kind: kind, Namespace: namespace, Name: "run"}
+	}
+	here, there, none := run("Pod", "v1", "team"), run("Assignment", v1alpha1.GroupVersion.String(), "queueyard-agent-east"), run("Assignment", v1alpha1.GroupVersion.String(), "queueyard-agent-west")
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "run",
+		Labels:      map[string]string{v1alpha1.OperationLabel: "Pod", v1alpha1.OperationUIDLabel: "uid"},
+		Annotations: map[string]string{v1alpha1.OriginAnnotation: "team"}}}
+	cache := holding(pod, &v1alpha1.Assignment{ObjectMeta: metav1.ObjectMeta{Namespace: there.Namespace, Name: there.Name}})
+	f := newFeed(cache, cache, &written{})
+	for run, want := range map[*v1alpha1.RunReference]bool{here: true, there: true, none: false} {
+		op := podOperation(run.Kind, "default")
+		op.UID = types.UID(run.Namespace)
+		op.Status = v1alpha1.OperationStatus{Phase: v1alpha1.StatusQueued, Queue: "default", Attempt: 1, Run: run}
+		require.NoError(t, f.enter(t.Context(), op, false))
+		due, _ := f.wait(op, &op.Status, operation.Observation{Stage: operation.Waiting})
+		require.Equal(t, want, due, "%+v", run)
+	}
 }
