@@ -116,6 +116,9 @@ const (
 // ReasonUnreachable is that of what nobody can tell of, because an agent in another cluster does not answer.
 const ReasonUnreachable = "AgentUnreachable"
 
+// ReasonNotJoined is that of an agent in another cluster which has not joined, or has left.
+const ReasonNotJoined = "NotJoined"
+
 // Unlimited is the written form of "no limit"; an unset limit means the same.
 const Unlimited = -1
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -21,12 +22,14 @@ type contacts struct {
 }
 
 type contact struct {
-	version string // of the lease
-	at      time.Time
+	version string    // of the lease
+	at      time.Time // it was seen here
+	last    time.Time // the agent was heard of, here or before
 }
 
-// heard is when an agent was last heard of, given its lease as it is now. A process that has just begun gives it time.
-func (c *contacts) heard(agent string, lease *coordinationv1.Lease, now time.Time) time.Time {
+// heard is when an agent was last heard of, given its lease as it is now, and since when this process has seen no other. A
+// process that has just begun gives it time; but what one before it called unreachable is so until it is heard of.
+func (c *contacts) heard(agent *v1alpha1.Agent, lease *coordinationv1.Lease, now time.Time) (last, seen time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last == nil {
@@ -36,10 +39,16 @@ func (c *contacts) heard(agent string, lease *coordinationv1.Lease, now time.Tim
 	if lease.Spec.RenewTime != nil {
 		version += lease.Spec.RenewTime.UTC().String()
 	}
-	if c.last[agent].version != version {
-		c.last[agent] = contact{version, now}
+	is, known := c.last[agent.Name]
+	if !known || is.version != version {
+		is = contact{version, now, now}
+		ready := meta.FindStatusCondition(agent.Status.Conditions, v1alpha1.ReadyCondition)
+		if before := agent.Status.LastContact; !known && before != nil && ready != nil && ready.Reason == v1alpha1.ReasonUnreachable {
+			is.last = before.Time
+		}
+		c.last[agent.Name] = is
 	}
-	return c.last[agent].at
+	return is.last, is.at
 }
 
 // condition says how an agent is, of which this was heard last; zero: nothing ever.
@@ -49,7 +58,7 @@ func condition(agent *v1alpha1.Agent, heard, now time.Time) metav1.Condition {
 	case agent.Spec.State == v1alpha1.AgentEvicted:
 		c.Reason, c.Message = "Evicted", "it was evicted: what it had runs elsewhere; open it when its cluster is back (qy agents open "+agent.Name+")"
 	case heard.IsZero():
-		c.Reason, c.Message = "NotJoined", "it has not joined yet: qy agents join "+agent.Name+" says how"
+		c.Reason, c.Message = v1alpha1.ReasonNotJoined, "it has not joined yet: qy agents join "+agent.Name+" says how"
 	case now.Sub(heard) >= silence:
 		c.Reason = v1alpha1.ReasonUnreachable
 		c.Message = fmt.Sprintf("agent %s unreachable since %s: what it has goes on in its cluster", agent.Name, heard.UTC().Format(time.RFC3339))

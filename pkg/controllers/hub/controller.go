@@ -112,13 +112,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
-	var heard time.Time
+	var heard, seen time.Time
 	if err == nil {
-		heard = r.contacts.heard(agent.Name, lease, r.clock.Now())
+		heard, seen = r.contacts.heard(agent, lease, r.clock.Now())
 	} else {
 		lease = nil
 	}
-	fenced, fenceErr := r.fence(ctx, agent, lease, heard)
+	fenced, fenceErr := r.fence(ctx, agent, lease, seen)
 	k, err := r.known(ctx)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -270,8 +270,8 @@ func (r *Reconciler) tellQueue(ctx context.Context, q *v1alpha1.Queue, said *v1a
 }
 
 // fence takes the lease of an evicted agent once it is silent, gives up what it had, and gives the lease back when the agent is
-// open again and nothing of it is left. It says whether the hub holds the lease.
-func (r *Reconciler) fence(ctx context.Context, agent *v1alpha1.Agent, lease *coordinationv1.Lease, heard time.Time) (bool, error) {
+// open again and nothing of it is left. It says whether the hub holds the lease. Silent is what was seen to be, by this process.
+func (r *Reconciler) fence(ctx context.Context, agent *v1alpha1.Agent, lease *coordinationv1.Lease, seen time.Time) (bool, error) {
 	evicted := agent.Spec.State == v1alpha1.AgentEvicted
 	if lease == nil && !evicted {
 		return false, nil
@@ -289,7 +289,7 @@ func (r *Reconciler) fence(ctx context.Context, agent *v1alpha1.Agent, lease *co
 		return false, nil
 	}
 	if evicted && !held {
-		if r.clock.Since(heard) < silence {
+		if r.clock.Since(seen) < silence {
 			return false, nil // it is there: it is drained instead
 		}
 		changed := lease.DeepCopy()

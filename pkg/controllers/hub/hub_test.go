@@ -156,6 +156,38 @@ func TestContact(t *testing.T) {
 	assert.Equal(t, "Draining", f.ready().Reason)
 }
 
+// What was unreachable is so for a controller that has just begun, too, until it hears of it.
+func TestUnreachableOverARestart(t *testing.T) {
+	f := begin(t, "silence")
+	lease := f.joins()
+	f.after(time.Second)
+	f.after(silence)
+	since := f.agent.Status.LastContact.Time
+	require.Equal(t, v1alpha1.ReasonUnreachable, f.ready().Reason)
+	f.restart()
+	f.after(time.Hour)
+	assert.Equal(t, v1alpha1.ReasonUnreachable, f.ready().Reason)
+	assert.Contains(t, f.ready().Message, since.UTC().Format(time.RFC3339))
+	assert.True(t, f.agent.Status.LastContact.Time.Equal(since))
+
+	// It may have been heard of while nobody listened, so its lease is not taken yet.
+	f.setState(v1alpha1.AgentEvicted)
+	f.after(time.Second)
+	assert.False(t, f.agent.Status.Fenced)
+	f.after(silence)
+	assert.True(t, f.agent.Status.Fenced)
+
+	g := begin(t, "silence-ends")
+	lease = g.joins()
+	g.after(time.Second)
+	g.after(silence)
+	g.restart()
+	g.after(time.Second)
+	g.renews(lease)
+	g.after(time.Second)
+	assert.Equal(t, metav1.ConditionTrue, g.ready().Status)
+}
+
 func TestMirrors(t *testing.T) {
 	f := begin(t, "mirrors")
 	queue := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "mirrors-q"}, Spec: v1alpha1.QueueSpec{Agent: "mirrors", Concurrency: ptr.To[int32](3)}}

@@ -78,10 +78,20 @@ func (w *work) create(ctx context.Context) error {
 		return w.checkOurs(ctx, *c.Run)
 	case apierrors.IsForbidden(err) && exceedsQuota(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return err // others end and make room
+	case isAssignment(c.Run) && apierrors.IsNotFound(err):
+		return err // its agent has left: the hub says so shortly, and then it waits
+	case apierrors.IsForbidden(err) && w.moved(ctx):
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("queues").GroupResource(), c.Queue, err) // the cache has not heard of it yet
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		return w.cannotStart(ctx, operation.Cause{Class: operation.Configuration, Reason: "Refused", Message: fmt.Sprintf("the API server does not accept what it runs as: %v", err)})
 	}
 	return err
+}
+
+// moved says that the queue's operations run elsewhere by now than what is being made: there it would not be refused.
+func (w *work) moved(ctx context.Context) bool {
+	place, err := placeOf(ctx, w.live, w.op, w.made.compilation.Queue)
+	return err == nil && place.isElsewhere(w.made.compilation.Run)
 }
 
 // leftAt says whether something of the attempt is still where it was to run before.

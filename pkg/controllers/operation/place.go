@@ -39,7 +39,7 @@ func (p place) closed() string {
 		return "agent " + p.agent.Name + " is draining and gets no operations: open it, or give the queue another agent"
 	case p.agent.Spec.State == v1alpha1.AgentEvicted:
 		return "agent " + p.agent.Name + " is evicted: give the queue another agent, or open it when its cluster is back"
-	case p.agent.Status.LastContact == nil:
+	case p.agent.Status.LastContact == nil, ready(p.agent.Status.Conditions) == v1alpha1.ReasonNotJoined:
 		return "agent " + p.agent.Name + " has not joined yet: qy agents join " + p.agent.Name + " says how"
 	}
 	return ""
@@ -90,7 +90,8 @@ func contactOf(ctx context.Context, reader client.Reader, a *v1alpha1.Assignment
 		return operation.Contact{}, err
 	}
 	c := operation.Contact{Agent: name}
-	if ready := meta.FindStatusCondition(agent.Status.Conditions, v1alpha1.ReadyCondition); ready != nil && ready.Reason == v1alpha1.ReasonUnreachable {
+	// One that is fenced was silent before, and does nothing any more.
+	if ready := meta.FindStatusCondition(agent.Status.Conditions, v1alpha1.ReadyCondition); ready != nil && (ready.Reason == v1alpha1.ReasonUnreachable || agent.Status.Fenced) {
 		c.LostAt = ready.LastTransitionTime.Time
 		if agent.Status.LastContact != nil {
 			c.LostAt = agent.Status.LastContact.Time
@@ -104,7 +105,7 @@ var agentTurns = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, after := e.ObjectOld.(*v1alpha1.Agent), e.ObjectNew.(*v1alpha1.Agent)
 		return before.Generation != after.Generation || ready(before.Status.Conditions) != ready(after.Status.Conditions) ||
-			(before.Status.LastContact == nil) != (after.Status.LastContact == nil)
+			before.Status.Fenced != after.Status.Fenced || (before.Status.LastContact == nil) != (after.Status.LastContact == nil)
 	},
 }
 
