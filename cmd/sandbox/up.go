@@ -52,6 +52,9 @@ func upCommand(dir *string) *cobra.Command {
 	flags.IntVar(&options.Schedulers, "schedulers", 1, "how many replicas of the scheduler there should be at least; one of them leads")
 	flags.BoolVar(&options.NoProcessNode, "no-process-node", false, "do without the node that runs pods as local processes")
 	flags.BoolVar(&options.NoQueueyard, "no-queueyard", false, "only the cluster: without Queueyard's manifests, scheduler and controller")
+	flags.StringVar(&options.Agent, "agent", "", "serve the queues of this agent of the hub that --hub-kubeconfig leads to")
+	flags.StringVar(&options.HubKubeconfig, "hub-kubeconfig", "", "what qy agents join NAME -o kubeconfig prints at the hub")
+	cmd.MarkFlagsRequiredTogether("agent", "hub-kubeconfig")
 	flags.StringVar(&options.WorkDir, "workdir", "", "working directory of pods on the process node (default: the current one)")
 	flags.StringVar(&options.BinDir, "bin-dir", "", "where the project's programs are (default: beside this one)")
 	return cmd

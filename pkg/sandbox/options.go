@@ -2,6 +2,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -58,6 +59,14 @@ func (o *Options) complete() (layout.Dir, error) {
 	// The empty path is the current directory.
 	if o.WorkDir, err = filepath.Abs(o.WorkDir); err != nil {
 		return "", err
+	}
+	if o.HubKubeconfig != "" {
+		if o.HubKubeconfig, err = filepath.Abs(o.HubKubeconfig); err != nil {
+			return "", err
+		}
+		if _, err := os.Stat(o.HubKubeconfig); err != nil {
+			return "", fmt.Errorf("the kubeconfig of the hub: %w", err)
+		}
 	}
 	o.Schedulers = max(o.Schedulers, 1)
 	if o.Progress == nil {
