@@ -251,6 +251,8 @@ func divide(o *object, agents []agent, demand map[string]shares.Share) {
 		var had *v1alpha1.Share
 		if is := shareOf(status, agents[i].name); is != nil {
 			had = &is.Share
+		} else if next[i+1] == nil {
+			continue // it has nothing, and is not to have anything now: it was silent when the tenant came
 		}
 		given = append(given, v1alpha1.AgentShare{Agent: agents[i].name, Share: *renew(had, next[i+1], revision)})
 	}

@@ -579,6 +579,21 @@ func (w *world) retire(t *testing.T) {
 	require.Nil(t, o.Status.Local, "nobody is left to share with")
 }
 
+// An agent that was silent already when the tenant came has nothing of it, and keeps nothing from the others.
+func TestASilentAgentHasNothingOfWhatIsNew(t *testing.T) {
+	o := object{concurrency: ptr.To[int32](2), status: &v1alpha1.TenantStatus{}}
+	there := agent{name: "there", exists: true, ready: true}
+	for range 4 {
+		divide(&o, []agent{{name: "silent", exists: true}, there}, map[string]shares.Share{"there": {limits.Seats: 5}})
+		require.Nil(t, shareOf(o.status, "silent"), "%v", o.status.Shares)
+		// Both put in force what they were given.
+		is := shareOf(o.status, "there")
+		there.mirror = &v1alpha1.Mirror{Spec: v1alpha1.MirrorSpec{Project: &v1alpha1.ProjectSpec{Concurrency: is.Concurrency}, Revision: is.Revision}, Status: v1alpha1.MirrorStatus{Held: &is.Share}}
+		o.status.Enforced = &v1alpha1.EnforcedLimits{Share: *o.status.Local}
+	}
+	require.EqualValues(t, 2, *o.status.Local.Concurrency+*shareOf(o.status, "there").Concurrency, "all of it is given")
+}
+
 func TestGive(t *testing.T) {
 	status := &v1alpha1.TenantStatus{Shares: []v1alpha1.AgentShare{{Agent: "east", Share: v1alpha1.Share{Concurrency: ptr.To[int32](6), Revision: 4}}}}
 	for name, tt := range map[string]struct {
