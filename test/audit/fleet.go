@@ -192,6 +192,9 @@ func (f *Fleet) observeOperation(cluster string, e Event, op *v1alpha1.Operation
 		}
 		return nil
 	}
+	if op.Status.Phase == v1alpha1.StatusStopped {
+		return nil // it may be resumed
+	}
 	if e.Deleted || !op.Status.Phase.Final() {
 		return f.unended(e, op)
 	}

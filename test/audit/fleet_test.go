@@ -117,6 +117,10 @@ func TestFleet(t *testing.T) {
 			[]news{from(Hub, at(1, operationAt(v1alpha1.StatusSucceeded, 0))), from(Hub, at(2, operationAt(v1alpha1.StatusRunning, 0)))},
 			[]Rule{Result},
 		},
+		"resumed": {
+			[]news{from(Hub, at(1, operationAt(v1alpha1.StatusStopped, 0))), from(Hub, at(2, operationAt(v1alpha1.StatusRunning, 0))), from(Hub, at(3, operationAt(v1alpha1.StatusSucceeded, 0)))},
+			nil,
+		},
 		"a restart": {
 			[]news{from(Hub, at(1, operationAt(v1alpha1.StatusFailed, 0))), from(Hub, at(2, operationAt(v1alpha1.StatusRunning, 1))), from(Hub, at(3, operationAt(v1alpha1.StatusSucceeded, 1)))},
 			nil,

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/agentidentity"
@@ -45,6 +48,7 @@ func (s *scenario) join(agent, hub string) (*sandbox.Sandbox, client.Client) {
 				printLogs(filepath.Join(dir, "sandbox"))
 			}
 			assert.NoError(s, opened.Down(context.Background()))
+			s.leave(agent)
 		})
 	}
 	require.NoError(s, err)
@@ -55,6 +59,31 @@ func (s *scenario) join(agent, hub string) (*sandbox.Sandbox, client.Client) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "work", Labels: map[string]string{v1alpha1.ManagedLabel: "true"}}}
 	require.NoError(s, objects.Create(s.Context(), namespace))
 	return worker, objects
+}
+
+// leave takes an agent away whose cluster is down, so that it keeps no share of any limit from the next case: it is evicted, without the
+// silence that the hub waits for.
+func (s *scenario) leave(agent string) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	object, lease := &v1alpha1.Agent{}, &coordinationv1.Lease{}
+	namespace := v1alpha1.AgentNamespace(agent)
+	require.NoError(s, shared.objects.Get(ctx, client.ObjectKey{Name: agent}, object))
+	before := object.DeepCopy()
+	object.Spec.State = v1alpha1.AgentEvicted
+	require.NoError(s, shared.objects.Patch(ctx, object, client.MergeFrom(before)))
+	require.NoError(s, shared.objects.Get(ctx, client.ObjectKey{Namespace: namespace, Name: v1alpha1.AgentLease}, lease))
+	held := lease.DeepCopy()
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, v1alpha1.FencedAnnotation, "true")
+	require.NoError(s, shared.objects.Patch(ctx, lease, client.MergeFrom(held)))
+	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		left := &v1alpha1.AssignmentList{}
+		err := shared.objects.List(ctx, left, client.InNamespace(namespace))
+		return err == nil && !slices.ContainsFunc(left.Items, func(a v1alpha1.Assignment) bool { return slices.Contains(a.Finalizers, v1alpha1.AgentFinalizer) }), nil
+	})
+	require.NoError(s, err, "something of agent %s is left", agent)
+	require.NoError(s, shared.objects.Delete(ctx, object))
 }
 
 // An operation of a queue that another cluster serves runs there, and its timeline and outputs are at the hub, also when hub and agent are

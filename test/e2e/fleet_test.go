@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -160,15 +161,17 @@ func (f *fleet) ended(queue string, phase v1alpha1.Status, n int) {
 func (f *fleet) nothingLeft() {
 	f.Helper()
 	f.eventually("nothing is left of what has ended", func() (bool, any) {
-		assignments := &v1alpha1.AssignmentList{}
-		left := fmt.Sprint(shared.objects.List(f.Context(), assignments))
-		n := len(assignments.Items)
+		left, n := "", 0
 		for agent, objects := range f.objects {
-			copies := &v1alpha1.OperationList{}
-			left += fmt.Sprint(" ", agent, objects.List(f.Context(), copies), len(copies.Items))
-			n += len(copies.Items)
+			assignments, copies := &v1alpha1.AssignmentList{}, &v1alpha1.OperationList{}
+			err := errors.Join(shared.objects.List(f.Context(), assignments, client.InNamespace(v1alpha1.AgentNamespace(agent))), objects.List(f.Context(), copies))
+			n += len(assignments.Items) + len(copies.Items)
+			if err != nil {
+				n++
+			}
+			left += fmt.Sprintf("%s: %d assignments, %d copies, %v; ", agent, len(assignments.Items), len(copies.Items), err)
 		}
-		return n == 0, fmt.Sprint(left, " assignments ", len(assignments.Items))
+		return n == 0, left
 	})
 }
 
