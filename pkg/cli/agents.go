@@ -14,54 +14,25 @@ import (
 )
 
 func newAgents(s *Shell) *cobra.Command {
-	cmd := newAgentsList(s)
-	cmd.Use, cmd.Aliases, cmd.Short = "agents", []string{"agent"}, "Where queues are served: list, describe, join, drain, open, evict"
-	cmd.Args = knownCommand
-	cmd.AddCommand(newAgentsList(s), newAgentsDescribe(s), newAgentsJoin(s), newAgentsDrain(s), newAgentsOpen(s), newAgentsEvict(s))
-	return cmd
+	k := &collection[*v1alpha1.Agent]{
+		kind: agentKind, new: func() *v1alpha1.Agent { return &v1alpha1.Agent{} },
+		columns: append(columns("NAME", "CLUSTER", "STATE", "READY", "CONTACT", "QUEUES", "RUNNING", "PENDING", "AGE"),
+			wide("VERSION", "KUBERNETES", "NODES", "NAMESPACE")...),
+		row:       s.agentRow,
+		describes: "Show an agent: how it is, its queues, and what is in its cluster", describe: s.describeAgent,
+	}
+	return k.command(s, "Where queues are served: list, describe, join, drain, open, evict", []string{"agent"},
+		newAgentsJoin(s), newAgentsDrain(s), newAgentsOpen(s), newAgentsEvict(s))
 }
 
-func newAgentsList(s *Shell) *cobra.Command {
-	out := s.newOutput()
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the agents",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := s.cluster()
-			if err != nil {
-				return err
-			}
-			list := &v1alpha1.AgentList{}
-			if err := c.List(cmd.Context(), list); err != nil {
-				return err
-			}
-			byName(list.Items)
-			wide, own := out.own()
-			if !own {
-				return out.object(list)
-			}
-			return out.table(s.agentsTable(list.Items), wide)
-		},
+func (s *Shell) agentRow(a *v1alpha1.Agent) []cell {
+	var version, kubernetes, nodes string
+	if r := a.Status.Report; r != nil {
+		version, kubernetes, nodes = r.Version, r.KubernetesVersion, fmt.Sprint(r.Nodes)
 	}
-	out.addTo(cmd)
-	return cmd
-}
-
-func (s *Shell) agentsTable(agents []v1alpha1.Agent) *table {
-	t := &table{columns: append(columns("NAME", "CLUSTER", "STATE", "READY", "CONTACT", "QUEUES", "RUNNING", "PENDING", "AGE"),
-		wide("VERSION", "KUBERNETES", "NODES", "NAMESPACE")...)}
-	for i := range agents {
-		a := &agents[i]
-		var version, kubernetes, nodes string
-		if r := a.Status.Report; r != nil {
-			version, kubernetes, nodes = r.Version, r.KubernetesVersion, fmt.Sprint(r.Nodes)
-		}
-		t.add(a.Name, where(a), agentState(a), condition(a.Status.Conditions, v1alpha1.ReadyCondition), s.contact(a),
-			fmt.Sprint(a.Status.Queues), of(a.Status.Admitted, a.Spec.Concurrency), fmt.Sprint(a.Status.Pending), s.since(a.CreationTimestamp.Time),
-			version, kubernetes, nodes, a.Spec.Namespace)
-	}
-	return t
+	return row(a.Name, where(a), agentState(a), condition(a.Status.Conditions, v1alpha1.ReadyCondition), s.contact(a),
+		fmt.Sprint(a.Status.Queues), of(a.Status.Admitted, a.Spec.Concurrency), fmt.Sprint(a.Status.Pending), s.since(a.CreationTimestamp.Time),
+		version, kubernetes, nodes, a.Spec.Namespace)
 }
 
 func where(a *v1alpha1.Agent) string {
@@ -90,32 +61,6 @@ func (s *Shell) contact(a *v1alpha1.Agent) string {
 		return "never"
 	}
 	return s.since(a.Status.LastContact.Time) + " ago"
-}
-
-func newAgentsDescribe(s *Shell) *cobra.Command {
-	out := s.newOutput()
-	cmd := &cobra.Command{
-		Use:               "describe NAME",
-		Short:             "Show an agent: how it is, its queues, and what is in its cluster",
-		Args:              exactly("NAME"),
-		ValidArgsFunction: s.completeNames(true, agentKind),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.cluster()
-			if err != nil {
-				return err
-			}
-			a := &v1alpha1.Agent{}
-			if err := c.find(cmd.Context(), agentKind, args[0], a); err != nil {
-				return err
-			}
-			if _, own := out.own(); !own {
-				return out.object(a)
-			}
-			return s.describeAgent(cmd.Context(), c, a)
-		},
-	}
-	out.addFormat(cmd)
-	return cmd
 }
 
 func (s *Shell) describeAgent(ctx context.Context, c *cluster, a *v1alpha1.Agent) error {

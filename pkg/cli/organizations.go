@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,81 +10,33 @@ import (
 )
 
 func newOrganizations(s *Shell) *cobra.Command {
-	cmd := newOrganizationsList(s)
-	cmd.Use, cmd.Aliases, cmd.Short = "orgs", []string{"org", "organizations", "organization"}, "What projects share: list, describe, set"
-	cmd.Args = knownCommand
-	cmd.AddCommand(newOrganizationsList(s), newOrganizationsDescribe(s), newOrganizationsSet(s))
-	return cmd
+	k := &collection[*v1alpha1.Organization]{
+		kind: organizationKind, new: func() *v1alpha1.Organization { return &v1alpha1.Organization{} },
+		columns:   columns("NAME", "DEFAULT QUEUE", "RUNNING", "READY", "AGE"),
+		row:       s.organizationRow,
+		describes: "Show an organization: its projects, its limits, what is missing", describe: s.describeOrganization,
+	}
+	return k.command(s, "What projects share: list, describe, set", []string{"org", "organizations", "organization"}, newOrganizationsSet(s))
 }
 
-func newOrganizationsList(s *Shell) *cobra.Command {
-	out := s.newOutput()
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the organizations",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := s.cluster()
-			if err != nil {
-				return err
-			}
-			list := &v1alpha1.OrganizationList{}
-			if err := c.List(cmd.Context(), list); err != nil {
-				return err
-			}
-			byName(list.Items)
-			wide, own := out.own()
-			if !own {
-				return out.object(list)
-			}
-			t := &table{columns: columns("NAME", "DEFAULT QUEUE", "RUNNING", "READY", "AGE")}
-			for i := range list.Items {
-				o := &list.Items[i]
-				t.add(o.Name, o.Spec.DefaultQueue, of(o.Status.Admitted, o.Spec.Concurrency), condition(o.Status.Conditions, v1alpha1.ReadyCondition), s.since(o.CreationTimestamp.Time))
-			}
-			return out.table(t, wide)
-		},
-	}
-	out.addTo(cmd)
-	return cmd
+func (s *Shell) organizationRow(o *v1alpha1.Organization) []cell {
+	return row(o.Name, o.Spec.DefaultQueue, of(o.Status.Admitted, o.Spec.Concurrency), condition(o.Status.Conditions, v1alpha1.ReadyCondition), s.since(o.CreationTimestamp.Time))
 }
 
-func newOrganizationsDescribe(s *Shell) *cobra.Command {
-	out := s.newOutput()
-	cmd := &cobra.Command{
-		Use:               "describe NAME",
-		Short:             "Show an organization: its projects, its limits, what is missing",
-		Args:              exactly("NAME"),
-		ValidArgsFunction: s.completeNames(true, organizationKind),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.cluster()
-			if err != nil {
-				return err
-			}
-			o := &v1alpha1.Organization{}
-			if err := c.find(cmd.Context(), organizationKind, args[0], o); err != nil {
-				return err
-			}
-			if _, own := out.own(); !own {
-				return out.object(o)
-			}
-			projects := &v1alpha1.ProjectList{}
-			if err := c.List(cmd.Context(), projects); err != nil {
-				return err
-			}
-			var f facts
-			f.add("Organization", o.Name)
-			f.add("Ready", s.conditionText(o.Status.Conditions, v1alpha1.ReadyCondition))
-			f.add("Default queue", orDash(o.Spec.DefaultQueue))
-			f.add("Concurrency", limit(o.Spec.Concurrency))
-			f.add("Projects", orDash(projectsOf(o.Name, projects.Items)))
-			f.add("Operations", fmt.Sprintf("%d admitted in this cluster", o.Status.Admitted))
-			f.write(s)
-			return s.tenant(&o.Status, o.Spec.Quota)
-		},
+func (s *Shell) describeOrganization(ctx context.Context, c *cluster, o *v1alpha1.Organization) error {
+	projects := &v1alpha1.ProjectList{}
+	if err := c.List(ctx, projects); err != nil {
+		return err
 	}
-	out.addFormat(cmd)
-	return cmd
+	var f facts
+	f.add("Organization", o.Name)
+	f.add("Ready", s.conditionText(o.Status.Conditions, v1alpha1.ReadyCondition))
+	f.add("Default queue", orDash(o.Spec.DefaultQueue))
+	f.add("Concurrency", limit(o.Spec.Concurrency))
+	f.add("Projects", orDash(projectsOf(o.Name, projects.Items)))
+	f.add("Operations", fmt.Sprintf("%d admitted in this cluster", o.Status.Admitted))
+	f.write(s)
+	return s.tenant(&o.Status, o.Spec.Quota)
 }
 
 func projectsOf(organization string, projects []v1alpha1.Project) string {

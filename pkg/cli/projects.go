@@ -12,47 +12,19 @@ import (
 )
 
 func newProjects(s *Shell) *cobra.Command {
-	cmd := newProjectsList(s)
-	cmd.Use, cmd.Aliases, cmd.Short = "projects", []string{"project"}, "Whose operations they are: list, describe, set"
-	cmd.Args = knownCommand
-	cmd.AddCommand(newProjectsList(s), newProjectsDescribe(s), newProjectsSet(s))
-	return cmd
-}
-
-func newProjectsList(s *Shell) *cobra.Command {
-	out := s.newOutput()
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the projects",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := s.cluster()
-			if err != nil {
-				return err
-			}
-			list := &v1alpha1.ProjectList{}
-			if err := c.List(cmd.Context(), list); err != nil {
-				return err
-			}
-			byName(list.Items)
-			wide, own := out.own()
-			if !own {
-				return out.object(list)
-			}
-			t := &table{columns: append(columns("NAME", "ORGANIZATION", "DEFAULT QUEUE", "RUNNING", "READY", "AGE"), wideColumns...)}
-			for i := range list.Items {
-				p := &list.Items[i]
-				t.add(p.Name, p.Spec.Organization, p.Spec.DefaultQueue, of(p.Status.Admitted, p.Spec.Concurrency), condition(p.Status.Conditions, v1alpha1.ReadyCondition),
-					s.since(p.CreationTimestamp.Time), strings.Join(p.Spec.AllowedQueues, ","), namespaces(p))
-			}
-			return out.table(t, wide)
-		},
+	k := &collection[*v1alpha1.Project]{
+		kind: projectKind, new: func() *v1alpha1.Project { return &v1alpha1.Project{} },
+		columns:   append(columns("NAME", "ORGANIZATION", "DEFAULT QUEUE", "RUNNING", "READY", "AGE"), wide("ALLOWED QUEUES", "NAMESPACES")...),
+		row:       s.projectRow,
+		describes: "Show a project: its queues, its limits, what is missing", describe: s.describeProject,
 	}
-	out.addTo(cmd)
-	return cmd
+	return k.command(s, "Whose operations they are: list, describe, set", []string{"project"}, newProjectsSet(s))
 }
 
-var wideColumns = wide("ALLOWED QUEUES", "NAMESPACES")
+func (s *Shell) projectRow(p *v1alpha1.Project) []cell {
+	return row(p.Name, p.Spec.Organization, p.Spec.DefaultQueue, of(p.Status.Admitted, p.Spec.Concurrency), condition(p.Status.Conditions, v1alpha1.ReadyCondition),
+		s.since(p.CreationTimestamp.Time), strings.Join(p.Spec.AllowedQueues, ","), namespaces(p))
+}
 
 // namespaces that a project claims.
 func namespaces(p *v1alpha1.Project) string {
@@ -63,44 +35,22 @@ func namespaces(p *v1alpha1.Project) string {
 	return strings.Join(parts, ", ")
 }
 
-func newProjectsDescribe(s *Shell) *cobra.Command {
-	out := s.newOutput()
-	cmd := &cobra.Command{
-		Use:               "describe NAME",
-		Short:             "Show a project: its queues, its limits, what is missing",
-		Args:              exactly("NAME"),
-		ValidArgsFunction: s.completeNames(true, projectKind),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.cluster()
-			if err != nil {
-				return err
-			}
-			p := &v1alpha1.Project{}
-			if err := c.find(cmd.Context(), projectKind, args[0], p); err != nil {
-				return err
-			}
-			if _, own := out.own(); !own {
-				return out.object(p)
-			}
-			var f facts
-			f.add("Project", p.Name)
-			f.add("Organization", orDash(p.Spec.Organization))
-			f.add("Ready", s.conditionText(p.Status.Conditions, v1alpha1.ReadyCondition))
-			f.add("Namespaces", orDash(namespaces(p)))
-			f.add("Default queue", orDash(p.Spec.DefaultQueue))
-			allowed := "all"
-			if len(p.Spec.AllowedQueues) > 0 {
-				allowed = strings.Join(p.Spec.AllowedQueues, ", ")
-			}
-			f.add("Allowed queues", allowed)
-			f.add("Concurrency", limit(p.Spec.Concurrency))
-			f.add("Operations", fmt.Sprintf("%d admitted in this cluster", p.Status.Admitted))
-			f.write(s)
-			return s.tenant(&p.Status, p.Spec.Quota)
-		},
+func (s *Shell) describeProject(_ context.Context, _ *cluster, p *v1alpha1.Project) error {
+	var f facts
+	f.add("Project", p.Name)
+	f.add("Organization", orDash(p.Spec.Organization))
+	f.add("Ready", s.conditionText(p.Status.Conditions, v1alpha1.ReadyCondition))
+	f.add("Namespaces", orDash(namespaces(p)))
+	f.add("Default queue", orDash(p.Spec.DefaultQueue))
+	allowed := "all"
+	if len(p.Spec.AllowedQueues) > 0 {
+		allowed = strings.Join(p.Spec.AllowedQueues, ", ")
 	}
-	out.addFormat(cmd)
-	return cmd
+	f.add("Allowed queues", allowed)
+	f.add("Concurrency", limit(p.Spec.Concurrency))
+	f.add("Operations", fmt.Sprintf("%d admitted in this cluster", p.Status.Admitted))
+	f.write(s)
+	return s.tenant(&p.Status, p.Spec.Quota)
 }
 
 func newProjectsSet(s *Shell) *cobra.Command {

@@ -11,63 +11,34 @@ import (
 )
 
 func newQueues(s *Shell) *cobra.Command {
-	cmd := newQueuesList(s)
-	cmd.Use, cmd.Aliases, cmd.Short = "queues", []string{"queue"}, "The lines: list, describe, create, edit-limits, pause, drain, open, delete"
-	cmd.Args = knownCommand
-	cmd.AddCommand(newQueuesList(s), newQueuesDescribe(s), newQueuesCreate(s), newQueuesEditLimits(s), newQueuesDelete(s),
+	k := &collection[*v1alpha1.Queue]{
+		kind: queueKind, new: func() *v1alpha1.Queue { return &v1alpha1.Queue{} },
+		columns: append(columns("NAME", "PRIORITY", "RUNNING", "PENDING", "OLDEST", "STATE", "READY", "AGENT", "AGE"),
+			wide("WAITING", "GUARANTEED", "STRATEGY", "PREEMPTION", "QUOTA", "COST/H")...),
+		row:       s.queueRow,
+		describes: "Show a queue: its limits, what it holds, and the head of its line", describe: s.describeQueue,
+	}
+	return k.command(s, "The lines: list, describe, create, edit-limits, pause, drain, open, delete", []string{"queue"},
+		newQueuesCreate(s), newQueuesEditLimits(s), newQueuesDelete(s),
 		newQueuesState(s, v1alpha1.QueuePaused, "pause", "Admit nothing more; what comes is kept, what runs goes on", "is paused: it accepts operations and admits none; what runs goes on"),
 		newQueuesState(s, v1alpha1.QueueDraining, "drain", "Accept nothing more; what waits is still admitted", "drains: it accepts no new operations and still admits what waits"),
 		newQueuesState(s, v1alpha1.QueueOpen, "open", "Accept and admit operations", "is open: it accepts and admits operations"))
-	return cmd
 }
 
-func newQueuesList(s *Shell) *cobra.Command {
-	out := s.newOutput()
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the queues",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := s.cluster()
-			if err != nil {
-				return err
-			}
-			list := &v1alpha1.QueueList{}
-			if err := c.List(cmd.Context(), list); err != nil {
-				return err
-			}
-			byName(list.Items)
-			wide, own := out.own()
-			if !own {
-				return out.object(list)
-			}
-			return out.table(s.queuesTable(list.Items), wide)
-		},
+func (s *Shell) queueRow(q *v1alpha1.Queue) []cell {
+	oldest, waiting, quota := "", "", ""
+	if q.Status.OldestPending != nil {
+		oldest = s.since(q.Status.OldestPending.Time)
 	}
-	out.addTo(cmd)
-	return cmd
-}
-
-func (s *Shell) queuesTable(queues []v1alpha1.Queue) *table {
-	t := &table{columns: append(columns("NAME", "PRIORITY", "RUNNING", "PENDING", "OLDEST", "STATE", "READY", "AGENT", "AGE"),
-		wide("WAITING", "GUARANTEED", "STRATEGY", "PREEMPTION", "QUOTA", "COST/H")...)}
-	for i := range queues {
-		q := &queues[i]
-		oldest, waiting, quota := "", "", ""
-		if q.Status.OldestPending != nil {
-			oldest = s.since(q.Status.OldestPending.Time)
-		}
-		if q.Status.Operations != nil {
-			waiting = fmt.Sprint(q.Status.Operations.Waiting)
-		}
-		if q.Spec.Quota != nil {
-			quota = resources(q.Spec.Quota.Resources)
-		}
-		t.add(q.Name, level(q.Spec.Priority), of(q.Status.Admitted, q.Spec.Concurrency), fmt.Sprint(q.Status.Pending), oldest, queueState(q),
-			condition(q.Status.Conditions, v1alpha1.ReadyCondition), q.Spec.Agent, s.since(q.CreationTimestamp.Time),
-			waiting, fmt.Sprint(q.Spec.Guaranteed), string(q.Spec.Strategy), string(q.Spec.Preemption), quota, q.Status.CostRate)
+	if q.Status.Operations != nil {
+		waiting = fmt.Sprint(q.Status.Operations.Waiting)
 	}
-	return t
+	if q.Spec.Quota != nil {
+		quota = resources(q.Spec.Quota.Resources)
+	}
+	return row(q.Name, level(q.Spec.Priority), of(q.Status.Admitted, q.Spec.Concurrency), fmt.Sprint(q.Status.Pending), oldest, queueState(q),
+		condition(q.Status.Conditions, v1alpha1.ReadyCondition), q.Spec.Agent, s.since(q.CreationTimestamp.Time),
+		waiting, fmt.Sprint(q.Spec.Guaranteed), string(q.Spec.Strategy), string(q.Spec.Preemption), quota, q.Status.CostRate)
 }
 
 func queueState(q *v1alpha1.Queue) cell {
@@ -78,32 +49,6 @@ func queueState(q *v1alpha1.Queue) cell {
 		return cell{string(v1alpha1.QueueOpen), plain}
 	}
 	return cell{string(q.Spec.State), yellow}
-}
-
-func newQueuesDescribe(s *Shell) *cobra.Command {
-	out := s.newOutput()
-	cmd := &cobra.Command{
-		Use:               "describe NAME",
-		Short:             "Show a queue: its limits, what it holds, and the head of its line",
-		Args:              exactly("NAME"),
-		ValidArgsFunction: s.completeNames(true, queueKind),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.cluster()
-			if err != nil {
-				return err
-			}
-			q := &v1alpha1.Queue{}
-			if err := c.find(cmd.Context(), queueKind, args[0], q); err != nil {
-				return err
-			}
-			if _, own := out.own(); !own {
-				return out.object(q)
-			}
-			return s.describeQueue(cmd.Context(), c, q)
-		},
-	}
-	out.addFormat(cmd)
-	return cmd
 }
 
 func (s *Shell) describeQueue(ctx context.Context, c *cluster, q *v1alpha1.Queue) error {
