@@ -37,8 +37,10 @@ type evictor struct {
 // eviction is one pod to be evicted for another.
 type eviction struct {
 	order   *order
-	victim  *v1.Pod
+	entry   *entry
+	victim  *v1.Pod // as it was then
 	message string
+	asked   bool // the API server was asked to evict it; whether it did is not known if it did not answer
 	// rehearse: nothing of the operation is evicted yet, so each of its pods is asked about before: better none
 	// than a part.
 	rehearse []*v1.Pod
@@ -73,6 +75,7 @@ func (v *evictor) evict(ctx context.Context, e *eviction) error {
 	if err := v.say(ctx, e); err != nil {
 		return err
 	}
+	e.asked = true
 	return v.post(ctx, e.victim)
 }
 
@@ -121,10 +124,12 @@ func (r *Room) nextEviction() *eviction {
 			e := r.entries[uid]
 			switch {
 			case e == nil, !r.ledger.State(string(uid)).Holds():
+				r.noteAsked(o, uid)
 				r.settled(o, uid)
 				delete(r.preempt.ordered, uid)
 				r.unbar(o.operation, uid)
 			case e.pod.DeletionTimestamp != nil:
+				r.noteAsked(o, uid)
 				r.settled(o, uid)
 			case !e.bound() && !e.committed:
 				r.settled(o, uid)
@@ -144,7 +149,7 @@ func (r *Room) nextEviction() *eviction {
 }
 
 func (r *Room) evictionOf(o *order, e *entry) *eviction {
-	next := &eviction{order: o, victim: e.pod, message: preemptedBy + o.by.asPreemptor()}
+	next := &eviction{order: o, entry: e, victim: e.pod, message: preemptedBy + o.by.asPreemptor()}
 	if !o.begun {
 		for _, uid := range o.victims {
 			if other := r.entries[uid]; other != nil && other.bound() {
@@ -161,30 +166,40 @@ func (r *Room) evicted(done *eviction, err error) {
 	defer r.mu.Unlock()
 	o, uid := done.order, done.victim.UID
 	now := r.clock.Now()
-	e := r.entries[uid]
+	if done.asked && !apierrors.IsTooManyRequests(err) && !isGone(err) {
+		o.asked[uid] = done.entry
+	}
 	switch {
-	case err == nil:
-		o.begun = true
+	case err == nil, r.entries[uid] == nil:
+		r.noteAsked(o, uid)
 		r.settled(o, uid)
-		if e != nil {
-			evictions.WithLabelValues(e.assignment.Queue, "preempted").Inc()
-			r.noteBoth(o.by, e, preemptedBy+"%s", "evicts %s to have its room")
-		}
 	case isGone(err):
+		r.noteAsked(o, uid)
 		r.settled(o, uid)
 	case apierrors.IsTooManyRequests(err) && !o.begun:
 		// Others may be chosen meanwhile.
 		for _, uid := range o.victims {
 			r.preempt.spared[uid] = now.Add(spareFor)
 		}
-		if e != nil {
-			evictions.WithLabelValues(e.assignment.Queue, "refused").Inc()
-		}
+		evictions.WithLabelValues(done.entry.assignment.Queue, "refused").Inc()
 		r.letOff(o)
 	default:
 		klog.Background().Error(err, "Cannot evict a pod; it is tried again", "pod", klog.KObj(done.victim))
 		o.notBefore = now.Add(evictRetry)
 	}
+}
+
+// noteAsked has events written about a pod that is leaving, or gone, if it was asked to. It may be gone before the
+// API server has answered.
+func (r *Room) noteAsked(o *order, uid types.UID) {
+	e := o.asked[uid]
+	if e == nil {
+		return
+	}
+	delete(o.asked, uid)
+	o.begun = true
+	evictions.WithLabelValues(e.assignment.Queue, "preempted").Inc()
+	r.noteBoth(o.by, e, preemptedBy+"%s", "evicts %s to have its room")
 }
 
 // settled notes that nothing is left to do about a victim.

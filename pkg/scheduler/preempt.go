@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -50,8 +49,9 @@ type preemption struct {
 type order struct {
 	by        *entry
 	operation operationKey
-	victims   []types.UID // left to evict
-	begun     bool        // at least one of them is evicted
+	victims   []types.UID          // left to evict
+	asked     map[types.UID]*entry // that the API server was asked to evict, until they are seen to leave
+	begun     bool                 // at least one of them is evicted
 	notBefore time.Time
 }
 
@@ -155,7 +155,7 @@ func (r *Room) makeWay(by *entry, victims []string, now time.Time) (freed bool) 
 	if len(placed) == 0 {
 		return freed
 	}
-	o := &order{by: by, operation: first.operation(), victims: placed, notBefore: now}
+	o := &order{by: by, operation: first.operation(), victims: placed, asked: map[types.UID]*entry{}, notBefore: now}
 	r.preempt.orders = append(r.preempt.orders, o)
 	for _, uid := range placed {
 		r.preempt.ordered[uid] = o
@@ -246,7 +246,8 @@ func (r *Room) notLeaving(e *entry) {
 	delete(r.preempt.leaving, uid)
 	delete(r.preempt.spared, uid)
 	if o := r.preempt.ordered[uid]; o != nil {
-		o.victims = slices.DeleteFunc(o.victims, func(v types.UID) bool { return v == uid })
+		r.noteAsked(o, uid)
+		r.settled(o, uid)
 	}
 	delete(r.preempt.ordered, uid)
 	if m := r.preempt.making[e.operation()]; m != nil {

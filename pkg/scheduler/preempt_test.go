@@ -64,6 +64,7 @@ func (w *world) evictAll(refusals map[string]error) (evicted []string) {
 				err = refusals[pod.Name]
 			}
 		}
+		next.asked = true
 		if err == nil {
 			evicted = append(evicted, next.victim.Name)
 			w.change(next.victim.UID, func(p *v1.Pod) {
@@ -271,6 +272,65 @@ func TestAFailedEvictionIsTriedAgain(t *testing.T) {
 	w.clock.Step(evictRetry)
 	w.settle()
 	require.Equal(t, []string{"a"}, w.evictAll(nil))
+}
+
+// A pod may be gone before the API server has answered, and an answer may be lost: both sides say so all the same.
+func TestBothSidesSayThatAPodMadeWay(t *testing.T) {
+	leaves := func(w *world) {
+		w.change("a", func(p *v1.Pod) { p.DeletionTimestamp = ptr.To(metav1.NewTime(w.clock.Now())) })
+	}
+	isGone := func(w *world) { w.remove("a") }
+	lost := errors.New("connection reset")
+	for _, tt := range []struct {
+		name          string
+		asked         bool
+		before, after func(w *world) // the answer
+		err           error
+		said          bool
+	}{
+		{name: "it leaves after the answer", asked: true, after: leaves, said: true},
+		{name: "it leaves before the answer", asked: true, before: leaves, said: true},
+		{name: "it is gone before the answer", asked: true, before: isGone, said: true},
+		{name: "the answer is lost and it leaves", asked: true, err: lost, after: leaves, said: true},
+		{name: "the answer is lost and it is gone", asked: true, err: lost, after: isGone, said: true},
+		{name: "it is gone before the answer is lost", asked: true, err: lost, before: isGone, said: true},
+		{name: "it was not asked, and leaves", err: lost, after: leaves},
+		{name: "it was not asked, and is gone", err: lost, after: isGone},
+		{name: "it was gone when it was asked", asked: true, err: apierrors.NewNotFound(v1.Resource("pods"), "a"), before: isGone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := contest(t, 1)
+			w.runLow(t, "a")
+			w.create(testPod("x", "high"))
+			w.settle()
+			w.clock.Step(preemptPeriod)
+			w.settle()
+			next := w.room.nextEviction()
+			require.NotNil(t, next)
+			next.asked = tt.asked
+			if tt.before != nil {
+				tt.before(w)
+				w.settle()
+			}
+			w.room.evicted(next, tt.err)
+			if tt.after != nil {
+				tt.after(w)
+				w.settle()
+			}
+			w.clock.Step(evictRetry)
+			require.Nil(t, w.room.nextEviction())
+			notes := map[string]int{}
+			for _, n := range w.room.takeNotes() {
+				notes[n.about.Name+" "+n.reason]++
+			}
+			want := map[string]int{}
+			if tt.said {
+				want = map[string]int{"a Preempted": 1, "x Preempting": 1}
+			}
+			require.Equal(t, want, notes)
+			require.Empty(t, w.room.preempt.orders)
+		})
+	}
 }
 
 func TestNobodyIsEvictedWhenRoomComesBefore(t *testing.T) {
