@@ -203,8 +203,8 @@ func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 	if t.space == nil {
 		return body{path: path, trials: t}
 	}
-	t.names, t.known = trialParams(m)
-	if t.metric = metricOf(m); m.Metric != nil && t.metric != m.Metric {
+	t.names, t.known = TrialParams(m)
+	if t.metric = MetricOf(m); m.Metric != nil && t.metric != m.Metric {
 		c.problems.addf(path+".metric", "the search has a metric of its own: leave this one out")
 	}
 	t.policies = c.policies(m.EarlyStopping, m, path)
@@ -237,8 +237,8 @@ func searchOf(m *v1alpha1.Matrix) v1alpha1.Matrix {
 	}
 }
 
-// metricOf is what trials are compared by: that of a search that learns, else that of the matrix.
-func metricOf(m *v1alpha1.Matrix) *v1alpha1.Metric {
+// MetricOf is what trials are compared by: that of a search that learns, else that of the matrix.
+func MetricOf(m *v1alpha1.Matrix) *v1alpha1.Metric {
 	switch {
 	case m.Hyperband != nil:
 		return &m.Hyperband.Metric
@@ -256,8 +256,8 @@ func metricOf(m *v1alpha1.Matrix) *v1alpha1.Metric {
 	return m.Metric
 }
 
-// trialParams are the params that every trial of a matrix gets, where its search is written out.
-func trialParams(m *v1alpha1.Matrix) (names []string, known bool) {
+// TrialParams are the params that every trial of a matrix gets, where its search is written out.
+func TrialParams(m *v1alpha1.Matrix) (names []string, known bool) {
 	sorted := func(params map[string]v1alpha1.Distribution, more ...string) ([]string, bool) {
 		return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(params)), more...))), true
 	}

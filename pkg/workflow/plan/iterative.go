@@ -25,7 +25,7 @@ func told(m *v1alpha1.Matrix) *v1alpha1.Iterative {
 		return nil
 	}
 	out := *m.Iterative
-	out.Suggest, out.Metric = nil, metricOf(m)
+	out.Suggest, out.Metric = nil, MetricOf(m)
 	return &out
 }
 

@@ -27,7 +27,7 @@ func (c *compiler) policies(e *v1alpha1.EarlyStopping, m *v1alpha1.Matrix, path 
 		return nil
 	}
 	c.prints(m, path)
-	of := metricOf(m)
+	of := MetricOf(m)
 	for i := range e.Policies {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		p := workflow.StoppingPolicy(e.Policies[i])
