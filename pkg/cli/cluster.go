@@ -9,22 +9,16 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 	"github.com/queueyard/queueyard/pkg/suggest"
 )
 
-var scheme = runtime.NewScheme()
-
-func init() {
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-}
+var scheme = queueyard.Scheme
 
 // fieldManager is who wrote what qy writes.
 const fieldManager = "qy"
@@ -32,8 +26,9 @@ const fieldManager = "qy"
 // cluster is where a command works.
 type cluster struct {
 	client.WithWatch
-	config *rest.Config
-	kube   kubernetes.Interface
+	queueyard *queueyard.Client
+	config    *rest.Config
+	kube      kubernetes.Interface
 	// namespace that was asked for, or the context's.
 	namespace string
 }
@@ -47,15 +42,16 @@ func (s *Shell) cluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	objects, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	qy, err := queueyard.New(config)
 	if err != nil {
 		return nil, err
 	}
+	qy.FieldManager = fieldManager
 	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{WithWatch: objects, config: config, kube: kube, namespace: namespace}, nil
+	return &cluster{WithWatch: qy.Objects, queueyard: qy, config: config, kube: kube, namespace: namespace}, nil
 }
 
 // kind is a kind of objects as people name it.

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
+
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 func TestTableAlignsWhatIsSeen(t *testing.T) {
@@ -83,8 +85,8 @@ func TestWords(t *testing.T) {
 		s.clock(noon.Add(-time.Hour)):      "11:00:00",
 		s.clock(noon.Add(-24 * time.Hour)): "2026-02-28 12:00:00",
 		s.clock(noon.AddDate(-1, 0, 0)):    "2025-03-01 12:00:00",
-		queueName("lab/gpu") + queueName("a.b") + queueName("c"): "gpubc",
-		oneLine(" a\n  b\tc "): "a b c",
+		queueName("lab/gpu") + queueName("a.b") + queueName("c"):                 "gpubc",
+		queueyard.OneLine(" a\n  b\tc "):                                         "a b c",
 		difference(facts{{"a", "1"}, {"b", "2"}}, facts{{"a", "1"}, {"c", "3"}}): "b 2 → none, c none → 3",
 	} {
 		require.Equal(t, want, got)

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 func newGet(s *Shell) *cobra.Command {
@@ -60,7 +61,7 @@ func atLeastOne(cmd *cobra.Command, args []string) error {
 
 // show describes an operation or workflow.
 func (s *Shell) show(o client.Object) error {
-	fmt.Fprintln(s.Out, s.standing(o))
+	fmt.Fprintln(s.Out, s.standing(queueyard.TimelineOf(o, s.Now())))
 	var f facts
 	switch o := o.(type) {
 	case *v1alpha1.Operation:
@@ -74,26 +75,17 @@ func (s *Shell) show(o client.Object) error {
 		fmt.Fprintln(s.Out, "\nProblems:")
 		t := &table{columns: columns("NAME", "STATUS", "REASON", "MESSAGE")}
 		for _, p := range w.Status.Problems {
-			t.add(p.Name, statusCell(p.Status), p.Reason, oneLine(p.Message))
+			t.add(p.Name, statusCell(p.Status), p.Reason, queueyard.OneLine(p.Message))
 		}
 		return t.indented(s, s.Out)
 	}
 	return nil
 }
 
-// lastMessage is what the last status says.
-func lastMessage(p progress) string {
-	if len(p.timeline) == 0 {
-		return ""
-	}
-	e := p.timeline[len(p.timeline)-1]
-	return strings.TrimSuffix(e.Reason+": "+oneLine(e.Message), ": ")
-}
-
 func (s *Shell) operationFacts(o *v1alpha1.Operation) facts {
 	var f facts
 	st := &o.Status
-	f.add("Why", lastMessage(progressOf(o)))
+	f.add("Why", queueyard.ProgressOf(o).LastMessage())
 	f.add("Queue", firstOf(st.Queue, o.Spec.Queue))
 	f.add("Priority", fmt.Sprint(st.Priority))
 	f.add("Project", firstOf(st.Project, o.Spec.Project))
@@ -101,7 +93,7 @@ func (s *Shell) operationFacts(o *v1alpha1.Operation) facts {
 	f.add("Cost per hour", st.Cost)
 	f.add("Workflow", parentOf(o))
 	f.add("Component", o.Spec.Component)
-	if agent := agentOf(o); agent != "" {
+	if agent := queueyard.AgentOf(o); agent != "" {
 		f.add("Runs at", "agent "+agent+", as assignment "+st.Run.Name)
 	} else if st.Run != nil {
 		f.add("Runs as", fmt.Sprintf("%s %s in namespace %s", st.Run.Kind, st.Run.Name, st.Run.Namespace))
@@ -127,12 +119,12 @@ func (s *Shell) operationFacts(o *v1alpha1.Operation) facts {
 
 func (s *Shell) workflowFacts(w *v1alpha1.Workflow) facts {
 	var f facts
-	f.add("Why", lastMessage(progressOf(w)))
+	f.add("Why", queueyard.ProgressOf(w).LastMessage())
 	f.add("Queue", w.Spec.Queue)
 	f.add("Project", w.Spec.Project)
 	f.add("Workflow", parentOf(w))
 	f.add("Concurrency", limit(w.Spec.Concurrency))
-	f.add("Children", childCounts(w.Status.Children))
+	f.add("Children", queueyard.ChildCounts(w.Status.Children))
 	if b := w.Status.Best; b != nil {
 		f.add("Best", fmt.Sprintf("%s with %s: %s", b.Name, b.Value, values(b.Params)))
 	}
@@ -144,29 +136,6 @@ func (s *Shell) workflowFacts(w *v1alpha1.Workflow) facts {
 	return f
 }
 
-func childCounts(c v1alpha1.ChildCounts) string {
-	var parts []string
-	for _, n := range []struct {
-		count int64
-		what  string
-	}{
-		{c.Waiting, "waiting"}, {c.Running, "running"}, {c.Succeeded, "succeeded"}, {c.Failed, "failed"}, {c.Stopped, "stopped"},
-		{c.Skipped, "skipped"}, {c.UpstreamFailed, "upstream_failed"},
-	} {
-		if n.count > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n.count, n.what))
-		}
-	}
-	text := strings.Join(parts, ", ")
-	switch {
-	case c.Total > 0 && text != "":
-		return fmt.Sprintf("%s, of %d", text, c.Total)
-	case c.Total > 0:
-		return fmt.Sprintf("none yet, of %d", c.Total)
-	}
-	return text
-}
-
 // parentOf is the workflow that something is part of, with the step.
 func parentOf(o client.Object) string {
 	name, step := o.GetLabels()[v1alpha1.WorkflowLabel], o.GetLabels()[v1alpha1.StepLabel]
@@ -174,17 +143,6 @@ func parentOf(o client.Object) string {
 		return name + ", step " + step
 	}
 	return name
-}
-
-// assignmentRun is what an operation runs as that another cluster runs.
-const assignmentRun = "Assignment"
-
-// agentOf is the agent of another cluster that an operation runs at; nothing if it runs here.
-func agentOf(o *v1alpha1.Operation) string {
-	if o.Status.Run == nil || o.Status.Run.Kind != assignmentRun {
-		return ""
-	}
-	return strings.TrimPrefix(o.Status.Run.Namespace, v1alpha1.AgentNamespacePrefix)
 }
 
 // values in the order of their names, as JSON writes them.

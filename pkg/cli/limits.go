@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 // none takes a limit away.
@@ -111,12 +112,12 @@ func limitsOf(concurrency *int32, quota *v1alpha1.Quota) facts {
 	if quota.Cost != nil {
 		most := limit(nil)
 		if quota.Cost.Sign() >= 0 {
-			most = number(*quota.Cost)
+			most = queueyard.Number(*quota.Cost)
 		}
 		f.add("cost per hour", most)
 	}
 	if b := quota.Budget; b != nil {
-		f.add("budget", number(b.Amount)+" per "+b.Window)
+		f.add("budget", queueyard.Number(b.Amount)+" per "+b.Window)
 	}
 	return f
 }
@@ -127,9 +128,6 @@ func bound(q resource.Quantity) string {
 	}
 	return q.String()
 }
-
-// number is an amount as people write it: 2.5 and not 2500m.
-func number(q resource.Quantity) string { return fmt.Sprintf("%g", q.AsApproximateFloat64()) }
 
 // difference is what changed between two descriptions: "concurrency 4 → 6".
 func difference(before, after facts) string {
@@ -166,10 +164,10 @@ func (s *Shell) tenant(status *v1alpha1.TenantStatus, quota *v1alpha1.Quota) err
 	share := func(name string, of *v1alpha1.Share) {
 		var cost, budget string
 		if of.Cost != nil {
-			cost = number(*of.Cost)
+			cost = queueyard.Number(*of.Cost)
 		}
 		if of.Budget != nil {
-			budget = number(*of.Budget)
+			budget = queueyard.Number(*of.Budget)
 		}
 		t.add(name, limit(of.Concurrency), resources(of.Resources), cost, budget)
 	}
@@ -207,7 +205,7 @@ func (s *Shell) usage(used corev1.ResourceList, rate string, quota *v1alpha1.Quo
 		t.add(string(name), text, most)
 	}
 	if quota != nil && quota.Cost != nil {
-		t.add("cost per hour", rate, number(*quota.Cost))
+		t.add("cost per hour", rate, queueyard.Number(*quota.Cost))
 	} else if rate != "" {
 		t.add("cost per hour", rate, limit(nil))
 	}
@@ -216,7 +214,7 @@ func (s *Shell) usage(used corev1.ResourceList, rate string, quota *v1alpha1.Quo
 		if spent != nil {
 			used = fmt.Sprintf("%s, %s left until %s", spent.Spent, spent.Left, s.clock(spent.WindowEnd.Time))
 		}
-		t.add("budget per "+quota.Budget.Window, used, number(quota.Budget.Amount))
+		t.add("budget per "+quota.Budget.Window, used, queueyard.Number(quota.Budget.Amount))
 	}
 	if len(t.rows) == 0 {
 		return nil

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 	"github.com/queueyard/queueyard/pkg/suggest"
 )
 
@@ -77,16 +78,9 @@ func newList(s *Shell) *cobra.Command {
 	return cmd
 }
 
-// statuses are all that an operation or workflow may have.
-var statuses = []v1alpha1.Status{
-	v1alpha1.StatusCreated, v1alpha1.StatusOnSchedule, v1alpha1.StatusResuming, v1alpha1.StatusCompiled, v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable,
-	v1alpha1.StatusScheduled, v1alpha1.StatusStarting, v1alpha1.StatusRunning, v1alpha1.StatusWarning, v1alpha1.StatusUnknown, v1alpha1.StatusRetrying,
-	v1alpha1.StatusStopping, v1alpha1.StatusSucceeded, v1alpha1.StatusFailed, v1alpha1.StatusStopped, v1alpha1.StatusSkipped, v1alpha1.StatusUpstreamFailed,
-}
-
 func statusNames() []string {
 	var names []string
-	for _, s := range statuses {
+	for _, s := range queueyard.AllStatuses {
 		names = append(names, string(s))
 	}
 	return names
@@ -95,17 +89,17 @@ func statusNames() []string {
 // entry is a row of the list.
 type entry struct {
 	client.Object
-	progress
+	queueyard.Progress
 	queue, project, done, message string
 	priority                      int32
 }
 
 func entryOf(o client.Object) entry {
-	e := entry{Object: o, progress: progressOf(o)}
+	e := entry{Object: o, Progress: queueyard.ProgressOf(o)}
 	switch o := o.(type) {
 	case *v1alpha1.Operation:
 		e.queue, e.project, e.priority = cmp.Or(o.Status.Queue, o.Spec.Queue), cmp.Or(o.Status.Project, o.Spec.Project), o.Status.Priority
-		if e.phase == "" {
+		if e.Phase == "" {
 			e.priority = ptr.Deref(o.Spec.Priority, 0)
 		}
 		if o.Status.Attempt > 1 {
@@ -114,10 +108,10 @@ func entryOf(o client.Object) entry {
 	case *v1alpha1.Workflow:
 		e.queue, e.project, e.priority, e.done = o.Spec.Queue, o.Spec.Project, ptr.Deref(o.Spec.Priority, 0), o.Status.Progress
 	}
-	if n := len(e.timeline); n > 0 {
-		e.message = e.timeline[n-1].Message
+	if n := len(e.Timeline); n > 0 {
+		e.message = e.Timeline[n-1].Message
 	}
-	for _, c := range e.conditions {
+	for _, c := range e.Conditions {
 		if c.Type == v1alpha1.WaitingCondition && c.Status == metav1.ConditionFalse {
 			e.message = c.Message
 		}
@@ -132,13 +126,13 @@ var orders = map[string]func(a, b entry) int{
 		return cmp.Or(cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
 	},
 	"status": func(a, b entry) int {
-		return cmp.Compare(slices.Index(statuses, a.phase), slices.Index(statuses, b.phase))
+		return cmp.Compare(slices.Index(queueyard.AllStatuses, a.Phase), slices.Index(queueyard.AllStatuses, b.Phase))
 	},
 	"queue":    func(a, b entry) int { return cmp.Compare(a.queue, b.queue) },
 	"project":  func(a, b entry) int { return cmp.Compare(a.project, b.project) },
 	"priority": func(a, b entry) int { return cmp.Compare(b.priority, a.priority) },
 	"finished": func(a, b entry) int {
-		return ptr.Deref(a.finish, metav1.MicroTime{}).Compare(ptr.Deref(b.finish, metav1.MicroTime{}).Time)
+		return ptr.Deref(a.Finish, metav1.MicroTime{}).Compare(ptr.Deref(b.Finish, metav1.MicroTime{}).Time)
 	},
 }
 
@@ -148,7 +142,7 @@ func (l *list) run(ctx context.Context) error {
 		return fmt.Errorf("--sort-by %q is no order%s: choose one of %s", l.sortBy, suggest.DidYouMean(l.sortBy, known), strings.Join(known, ", "))
 	}
 	for _, name := range l.statuses {
-		if !slices.Contains(statuses, v1alpha1.Status(name)) {
+		if !slices.Contains(queueyard.AllStatuses, v1alpha1.Status(name)) {
 			return fmt.Errorf("--status %q is none%s: choose among %s", name, suggest.DidYouMean(name, statusNames()), strings.Join(statusNames(), ", "))
 		}
 	}
@@ -257,7 +251,7 @@ func (l *list) wants(e entry) bool {
 		return false
 	case l.project != "" && e.project != l.project:
 		return false
-	case len(l.statuses) > 0 && !slices.Contains(l.statuses, string(e.phase)):
+	case len(l.statuses) > 0 && !slices.Contains(l.statuses, string(e.Phase)):
 		return false
 	case l.owner != "" && !owns(l.owner, e.Object):
 		return false
@@ -319,11 +313,11 @@ func (l *list) head() []column {
 func (l *list) row(e entry) []cell {
 	s := l.shell
 	lasts := ""
-	if n := len(e.timeline); n > 0 {
-		lasts = lasting(s.Now().Sub(e.timeline[n-1].Time.Time))
+	if n := len(e.Timeline); n > 0 {
+		lasts = lasting(s.Now().Sub(e.Timeline[n-1].Time.Time))
 	}
-	cells := row(title(e.Object), statusCell(e.phase), e.queue, e.project, fmt.Sprint(e.priority), e.done, lasts,
-		s.since(e.GetCreationTimestamp().Time), oneLine(e.message))
+	cells := row(queueyard.Title(e.Object), statusCell(e.Phase), e.queue, e.project, fmt.Sprint(e.priority), e.done, lasts,
+		s.since(e.GetCreationTimestamp().Time), queueyard.OneLine(e.message))
 	if l.all {
 		cells = append(row(e.GetNamespace()), cells...)
 	}
@@ -357,10 +351,10 @@ func (l *list) follow(ctx context.Context, c *cluster, options []client.ListOpti
 	}
 	for _, k := range l.kinds {
 		go func() {
-			cancel(c.watchAll(ctx, k, func(o client.Object, gone bool) (bool, error) {
+			cancel(c.queueyard.Watch(ctx, k.list(), func(o client.Object, gone bool) (bool, error) {
 				e := entryOf(o)
 				if gone {
-					e.phase, e.message = "deleted", ""
+					e.Phase, e.message = "deleted", ""
 				}
 				select {
 				case lines <- e:

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 // logs is the command line of 'qy logs'.
@@ -63,10 +64,10 @@ The logs of an operation that runs in another cluster are there, and it says how
 
 func (l *logs) run(ctx context.Context, c *cluster, o client.Object) error {
 	if w, is := o.(*v1alpha1.Workflow); is {
-		return fmt.Errorf("%s has no logs of its own: qy tree %s shows its operations", title(w), w.Name)
+		return fmt.Errorf("%s has no logs of its own: qy tree %s shows its operations", queueyard.Title(w), w.Name)
 	}
 	if op, is := o.(*v1alpha1.Operation); is {
-		if agent := agentOf(op); agent != "" {
+		if agent := queueyard.AgentOf(op); agent != "" {
 			return l.elsewhere(ctx, c, op, agent)
 		}
 	}
@@ -87,7 +88,7 @@ func (l *logs) elsewhere(ctx context.Context, c *cluster, op *v1alpha1.Operation
 		follow = " -f"
 	}
 	return fmt.Errorf("op/%s runs in the cluster of agent %s, and so its logs are there:\n  kubectl --context CLUSTER-OF-%s -n %s logs%s -l %s=%s --tail=-1",
-		op.Name, agent, agent, c.namespaceAt(ctx, agent, op), follow, v1alpha1.OperationLabel, op.Status.Run.Name)
+		op.Name, agent, agent, c.queueyard.NamespaceAt(ctx, agent, op), follow, v1alpha1.OperationLabel, op.Status.Run.Name)
 }
 
 // pods of the attempt that was asked for, or of the last one that has any. With follow it waits until one has started.
@@ -104,7 +105,7 @@ func (l *logs) pods(ctx context.Context, c *cluster, o client.Object) (pods []co
 		if err := c.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 			return false, err
 		}
-		return over(o), nil
+		return queueyard.Over(o), nil
 	}
 	if err := poll(ctx, 0, look, nil); err != nil {
 		return nil, err
@@ -117,12 +118,12 @@ func (l *logs) pods(ctx context.Context, c *cluster, o client.Object) (pods []co
 		if l.attempt > 0 {
 			return nil, fmt.Errorf("op/%s has no pod of attempt %d: it is at attempt %d", o.Name, l.attempt, o.Status.Attempt)
 		}
-		if over(o) {
+		if queueyard.Over(o) {
 			return nil, fmt.Errorf("op/%s is over, %s, and its pods are gone with their logs", o.Name, o.Status.Phase)
 		}
 		return nil, fmt.Errorf("op/%s has no pod, it is %s: qy why %s says what it waits for, and --follow waits for it", o.Name, orDash(string(o.Status.Phase)), o.Name)
 	default:
-		return nil, fmt.Errorf("%s has no pod yet: qy why %s says what it waits for", title(o), title(o))
+		return nil, fmt.Errorf("%s has no pod yet: qy why %s says what it waits for", queueyard.Title(o), queueyard.Title(o))
 	}
 }
 

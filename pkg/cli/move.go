@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 // move is the command line of 'qy move'.
@@ -78,8 +79,8 @@ func (m *move) known(ctx context.Context, c *cluster) error {
 }
 
 func (m *move) move(ctx context.Context, c *cluster, o client.Object) error {
-	if over(o) {
-		return fmt.Errorf("%s is over, %s: it waits nowhere", title(o), progressOf(o).phase)
+	if queueyard.Over(o) {
+		return fmt.Errorf("%s is over, %s: it waits nowhere", queueyard.Title(o), queueyard.ProgressOf(o).Phase)
 	}
 	var err error
 	switch o := o.(type) {
@@ -95,7 +96,7 @@ func (m *move) move(ctx context.Context, c *cluster, o client.Object) error {
 	if err != nil {
 		return err
 	}
-	m.say(title(o))
+	m.say(queueyard.Title(o))
 	return nil
 }
 

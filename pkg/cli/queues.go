@@ -2,12 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
-	visibility "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 func newQueues(s *Shell) *cobra.Command {
@@ -77,13 +78,13 @@ func (s *Shell) describeQueue(ctx context.Context, c *cluster, q *v1alpha1.Queue
 }
 
 // headOfLine is how many operations of a line are shown.
-const headOfLine = "10"
+const headOfLine = 10
 
 // line shows who is next in a queue.
 func (s *Shell) line(ctx context.Context, c *cluster, queue string) error {
-	page, err := ask[visibility.PendingOperationList](ctx, c, "/queues/"+queue+"/pendingoperations", "limit", headOfLine)
+	page, err := c.queueyard.Line(ctx, queue, headOfLine, "")
 	switch {
-	case unanswered(err):
+	case errors.Is(err, queueyard.ErrNoLeader):
 		fmt.Fprintln(s.Out, "\nWho is next can't be told: no scheduler of Queueyard leads.")
 		return nil
 	case err != nil:

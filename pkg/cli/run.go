@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 // run is the command line of 'qy run'.
@@ -155,7 +156,7 @@ func (r *run) run(ctx context.Context, name string, command []string) error {
 		if err := c.Create(ctx, o, client.FieldOwner(fieldManager)); err != nil {
 			return err
 		}
-		what := title(o)
+		what := queueyard.Title(o)
 		if _, is := o.(*unstructured.Unstructured); is {
 			what = strings.ToLower(o.GetObjectKind().GroupVersionKind().Kind) + "/" + o.GetName()
 		}
@@ -173,7 +174,7 @@ func (r *run) follow(ctx context.Context, c *cluster, objects []client.Object) e
 		}
 	}
 	if r.wait && !r.watch {
-		return r.shell.waitFor(ctx, c, runs, forFinished, 0)
+		return r.shell.waitFor(ctx, c, runs, queueyard.Finished, 0)
 	}
 	if !r.watch {
 		return nil

@@ -9,10 +9,10 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 	"github.com/queueyard/queueyard/pkg/suggest"
 )
 
@@ -76,7 +76,7 @@ func (c *cluster) resolve(ctx context.Context, name string, kinds ...kind) (clie
 	}
 	var written []string
 	for _, o := range found {
-		written = append(written, title(o))
+		written = append(written, queueyard.Title(o))
 	}
 	return nil, fmt.Errorf("%q is the name of several in namespace %s: write %s", name, c.namespace, strings.Join(written, " or "))
 }
@@ -100,59 +100,6 @@ func kindOf(o client.Object) kind {
 		return jobKind
 	}
 	return podKind
-}
-
-// title is an object as it can be given to commands.
-func title(o client.Object) string {
-	switch o.(type) {
-	case *v1alpha1.Operation:
-		return "op/" + o.GetName()
-	case *v1alpha1.Workflow:
-		return "wf/" + o.GetName()
-	case *batchv1.Job:
-		return "job/" + o.GetName()
-	}
-	return "pod/" + o.GetName()
-}
-
-// progress is what operations and workflows have in common.
-type progress struct {
-	phase    v1alpha1.Status
-	timeline []v1alpha1.TimelineEntry
-	dropped  int32
-	finish   *metav1.MicroTime
-	// conditions of its status.
-	conditions []metav1.Condition
-}
-
-func progressOf(o client.Object) progress {
-	switch o := o.(type) {
-	case *v1alpha1.Operation:
-		return progress{o.Status.Phase, o.Status.Timeline, o.Status.Dropped, o.Status.FinishTime, o.Status.Conditions}
-	case *v1alpha1.Workflow:
-		return progress{o.Status.Phase, o.Status.Timeline, o.Status.Dropped, o.Status.FinishTime, o.Status.Conditions}
-	}
-	return progress{}
-}
-
-// over says that it has ended, and that nobody has asked to run it again since.
-func over(o client.Object) bool {
-	switch o := o.(type) {
-	case *v1alpha1.Operation:
-		return o.Status.Phase.Final() && !goesOn(o, o.Status.Phase, o.Status.ObservedGeneration)
-	case *v1alpha1.Workflow:
-		return o.Status.Phase.Final() && !goesOn(o, o.Status.Phase, o.Status.ObservedGeneration)
-	}
-	return false
-}
-
-// goesOn: what has ended is to run again, and nobody has acted on that yet. What is to be stopped does not.
-func goesOn(o client.Object, phase v1alpha1.Status, observed int64) bool {
-	c := controlsOf(o)
-	if *c.desired == v1alpha1.Stopped {
-		return false
-	}
-	return *c.restarts > c.obeyed || phase == v1alpha1.StatusStopped && observed < o.GetGeneration()
 }
 
 // result is the exit code of what came of something that was followed.

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 func newStatuses(s *Shell) *cobra.Command {
@@ -46,8 +46,8 @@ tells what came of it, if it is over: 0 succeeded or skipped, 2 failed, 3 stoppe
 					return err
 				}
 			}
-			if over(o) {
-				return result(progressOf(o).phase)
+			if queueyard.Over(o) {
+				return result(queueyard.ProgressOf(o).Phase)
 			}
 			return nil
 		},
@@ -59,37 +59,26 @@ tells what came of it, if it is over: 0 succeeded or skipped, 2 failed, 3 stoppe
 
 // writeStatuses writes the timeline of an operation or workflow, with a line above that says how it stands.
 func (s *Shell) writeStatuses(to io.Writer, o client.Object, headers bool) error {
+	line := queueyard.TimelineOf(o, s.Now())
 	if headers {
-		fmt.Fprintln(to, s.standing(o))
+		fmt.Fprintln(to, s.standing(line))
 	}
-	p := progressOf(o)
 	t := &table{columns: columns("STATUS", "SINCE", "FOR", "REASON", "MESSAGE")}
-	for i, e := range p.timeline {
-		if i > 0 && p.dropped > 0 && i == keptFirst {
-			t.add("…", "", "", "", fmt.Sprintf("%d more are no longer kept", p.dropped))
+	for i, e := range line.Entries {
+		if line.Dropped > 0 && i == line.Gap {
+			t.add("…", "", "", "", fmt.Sprintf("%d more are no longer kept", line.Dropped))
 		}
-		t.add(statusCell(e.Status), s.clock(e.Time.Time), s.lasted(p, i), e.Reason, oneLine(e.Message))
+		lasted := ""
+		if i < len(line.Entries)-1 || !e.Status.Final() {
+			lasted = lasting(time.Duration(e.For))
+		}
+		t.add(statusCell(e.Status), s.clock(e.Time.Time), lasted, e.Reason, queueyard.OneLine(e.Message))
 	}
 	if len(t.rows) == 0 {
 		fmt.Fprintln(to, "It has no status yet: the controller has not seen it.")
 		return nil
 	}
 	return t.write(s, to, false, headers)
-}
-
-// keptFirst is how many entries of a long timeline stand before the gap in its middle.
-const keptFirst = 8
-
-// lasted is how long an entry of a timeline was the last one. The end lasts for ever.
-func (s *Shell) lasted(p progress, i int) string {
-	begin, end := p.timeline[i].Time.Time, s.Now()
-	switch {
-	case i < len(p.timeline)-1:
-		end = p.timeline[i+1].Time.Time
-	case p.timeline[i].Status.Final():
-		return ""
-	}
-	return lasting(end.Sub(begin))
 }
 
 // lasting is a duration for people; below ten seconds with a digit behind the point.
@@ -101,61 +90,37 @@ func lasting(d time.Duration) string {
 }
 
 // standing is how something stands, in a line.
-func (s *Shell) standing(o client.Object) string {
-	p := progressOf(o)
-	status := p.phase
+func (s *Shell) standing(t *queueyard.Timeline) string {
+	status := t.Phase
 	if status == "" {
 		status = "not seen yet"
 	}
-	text := fmt.Sprintf("%s %s in namespace %s: %s", kindOf(o).singular, o.GetName(), o.GetNamespace(), s.paint(statusColour(p.phase), string(status)))
-	switch o := o.(type) {
-	case *v1alpha1.Operation:
-		if o.Status.Queue != "" {
-			text += ", queue " + o.Status.Queue
-		}
-		if o.Status.Attempt > 1 {
-			text += fmt.Sprintf(", attempt %d", o.Status.Attempt)
-		}
-	case *v1alpha1.Workflow:
-		if o.Status.Progress != "" {
-			text += ", " + o.Status.Progress + " done"
-		}
+	text := fmt.Sprintf("%s %s in namespace %s: %s", t.Kind, t.Name, t.Namespace, s.paint(statusColour(t.Phase), string(status)))
+	if t.Kind == operationKind.singular && t.Queue != "" {
+		text += ", queue " + t.Queue
 	}
-	if spent := spentOf(o, s.Now()); spent != "" {
+	if t.Attempt > 1 {
+		text += fmt.Sprintf(", attempt %d", t.Attempt)
+	}
+	if t.Progress != "" {
+		text += ", " + t.Progress + " done"
+	}
+	if spent := spent(t.Queued, t.Running); spent != "" {
 		text += "; " + spent
 	}
 	return text
 }
 
-// spentOf is how long something waited in its queue and ran.
-func spentOf(o client.Object, now time.Time) string {
-	p := progressOf(o)
-	var queued, running time.Duration
-	for i, e := range p.timeline {
-		end := now
-		if i < len(p.timeline)-1 {
-			end = p.timeline[i+1].Time.Time
-		}
-		switch e.Status {
-		case v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable:
-			queued += end.Sub(e.Time.Time)
-		case v1alpha1.StatusRunning, v1alpha1.StatusUnknown, v1alpha1.StatusStopping:
-			running += end.Sub(e.Time.Time)
-		}
-	}
+// spent is how long something waited in its queue and ran.
+func spent(queued, running queueyard.Seconds) string {
 	var parts []string
-	if _, is := o.(*v1alpha1.Operation); is && queued > 0 {
-		parts = append(parts, "waited "+lasting(queued))
+	if queued > 0 {
+		parts = append(parts, "waited "+lasting(time.Duration(queued)))
 	}
 	if running > 0 {
-		parts = append(parts, "ran "+lasting(running))
+		parts = append(parts, "ran "+lasting(time.Duration(running)))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// oneLine keeps a message from breaking a table.
-func oneLine(message string) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(message, "\n", " ")), " ")
 }
 
 // followStatuses shows a timeline that grows until the end: on a terminal as a table that is drawn again, elsewhere as lines.
@@ -164,29 +129,27 @@ func (s *Shell) followStatuses(ctx context.Context, c *cluster, o client.Object)
 		return s.drawStatuses(ctx, c, o)
 	}
 	said := 0
-	var last client.Object
-	err := c.watchOne(ctx, o, func(now client.Object) (bool, error) {
-		last = now
-		said = s.sayStatuses(now, said)
-		return over(now), nil
-	})
-	if err != nil {
-		return err
+	for now, err := range c.queueyard.Versions(ctx, o) {
+		if err != nil {
+			return err
+		}
+		o = now
+		said = s.sayStatuses(o, said)
 	}
-	fmt.Fprintln(s.Out, s.standing(last))
-	return result(progressOf(last).phase)
+	fmt.Fprintln(s.Out, s.standing(queueyard.TimelineOf(o, s.Now())))
+	return result(queueyard.ProgressOf(o).Phase)
 }
 
 // sayStatuses writes the entries of a timeline that are new, each as a line.
 func (s *Shell) sayStatuses(o client.Object, said int) int {
-	p := progressOf(o)
-	total := len(p.timeline) + int(p.dropped)
-	for i := range p.timeline {
-		if place := total - len(p.timeline) + i; place < said {
+	p := queueyard.ProgressOf(o)
+	total := len(p.Timeline) + int(p.Dropped)
+	for i := range p.Timeline {
+		if place := total - len(p.Timeline) + i; place < said {
 			continue
 		}
-		e := &p.timeline[i]
-		line := fmt.Sprintf("%s  %s  %-14s  %s", s.clock(e.Time.Time), s.paint(statusColour(e.Status), fmt.Sprintf("%-15s", e.Status)), e.Reason, oneLine(e.Message))
+		e := &p.Timeline[i]
+		line := fmt.Sprintf("%s  %s  %-14s  %s", s.clock(e.Time.Time), s.paint(statusColour(e.Status), fmt.Sprintf("%-15s", e.Status)), e.Reason, queueyard.OneLine(e.Message))
 		fmt.Fprintln(s.Out, strings.TrimRight(line, " "))
 	}
 	return max(said, total)
@@ -198,13 +161,17 @@ func (s *Shell) drawStatuses(ctx context.Context, c *cluster, o client.Object) e
 	defer cancel()
 	versions, ended := make(chan client.Object), make(chan error, 1)
 	go func() {
-		ended <- c.watchOne(ctx, o, func(now client.Object) (bool, error) {
+		for now, err := range c.queueyard.Versions(ctx, o) {
+			if err != nil {
+				ended <- err
+				return
+			}
 			select {
 			case versions <- now:
 			case <-ctx.Done():
 			}
-			return over(now), nil
-		})
+		}
+		ended <- nil
 	}()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -228,7 +195,7 @@ func (s *Shell) drawStatuses(ctx context.Context, c *cluster, o client.Object) e
 			if err != nil && !errors.Is(err, context.Canceled) {
 				return err
 			}
-			return result(progressOf(o).phase)
+			return result(queueyard.ProgressOf(o).Phase)
 		}
 	}
 }

@@ -1,15 +1,12 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 // shownChildren is how many children of one workflow the tree shows that did what they should.
@@ -31,13 +28,13 @@ func newTree(s *Shell) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			root := o.(*v1alpha1.Workflow)
-			below, err := c.below(cmd.Context(), root)
+			below, err := c.queueyard.Below(cmd.Context(), o.(*v1alpha1.Workflow))
 			if err != nil {
 				return err
 			}
+			root := below.Tree(s.Now())
 			fmt.Fprintln(s.Out, s.leaf(root))
-			s.branches(below, root, "", all)
+			s.branches(root, "", all)
 			return nil
 		},
 	}
@@ -46,64 +43,47 @@ func newTree(s *Shell) *cobra.Command {
 }
 
 // branches draws what is below a workflow, in the order of its places and attempts.
-func (s *Shell) branches(f *family, of *v1alpha1.Workflow, indent string, all bool) {
-	children := slices.Clone(f.children[string(of.UID)])
-	slices.SortStableFunc(children, func(a, b client.Object) int {
-		return cmp.Or(cmp.Compare(labelled(a, v1alpha1.IndexLabel), labelled(b, v1alpha1.IndexLabel)),
-			cmp.Compare(labelled(a, v1alpha1.WorkflowAttemptLabel), labelled(b, v1alpha1.WorkflowAttemptLabel)), cmp.Compare(a.GetName(), b.GetName()))
-	})
+func (s *Shell) branches(of *queueyard.Node, indent string, all bool) {
 	done, hidden := 0, 0
-	shown := children[:0]
-	for _, o := range children {
-		if phase := progressOf(o).phase; !all && (phase == v1alpha1.StatusSucceeded || phase == v1alpha1.StatusSkipped) {
+	var shown []*queueyard.Node
+	for _, n := range of.Children() {
+		if !all && (n.Phase == v1alpha1.StatusSucceeded || n.Phase == v1alpha1.StatusSkipped) {
 			if done++; done > shownChildren {
 				hidden++
 				continue
 			}
 		}
-		shown = append(shown, o)
+		shown = append(shown, n)
 	}
-	for i, o := range shown {
+	for i, n := range shown {
 		branch, below := "├── ", "│   "
 		if i == len(shown)-1 && hidden == 0 {
 			branch, below = "└── ", "    "
 		}
-		fmt.Fprintf(s.Out, "%s%s%s\n", indent, branch, s.leaf(o))
-		if w, is := o.(*v1alpha1.Workflow); is {
-			s.branches(f, w, indent+below, all)
-		}
+		fmt.Fprintf(s.Out, "%s%s%s\n", indent, branch, s.leaf(n))
+		s.branches(n, indent+below, all)
 	}
 	if hidden > 0 {
 		fmt.Fprintf(s.Out, "%s└── %d more succeeded or were skipped: --all shows them\n", indent, hidden)
 	}
 }
 
-// labelled is a number in a label; those without are the last.
-func labelled(o client.Object, key string) int {
-	n, err := strconv.Atoi(o.GetLabels()[key])
-	if err != nil {
-		return 1 << 30
-	}
-	return n
-}
-
 // leaf is a line of the tree.
-func (s *Shell) leaf(o client.Object) string {
-	p := progressOf(o)
-	text := title(o)
-	if step := o.GetLabels()[v1alpha1.StepLabel]; step != "" {
-		text += " (" + step + ")"
+func (s *Shell) leaf(n *queueyard.Node) string {
+	text := queueyard.Title(n.Object)
+	if n.Step != "" {
+		text += " (" + n.Step + ")"
 	}
-	text += "  " + s.paint(statusColour(p.phase), orDash(string(p.phase)))
-	if w, is := o.(*v1alpha1.Workflow); is && w.Status.Progress != "" {
-		text += "  " + w.Status.Progress
+	text += "  " + s.paint(statusColour(n.Phase), orDash(string(n.Phase)))
+	if n.Progress != "" {
+		text += "  " + n.Progress
 	}
-	if spent := spentOf(o, s.Now()); spent != "" {
+	if spent := spent(n.Queued, n.Running); spent != "" {
 		text += "  " + spent
 	}
-	switch p.phase {
+	switch n.Phase {
 	case v1alpha1.StatusFailed, v1alpha1.StatusUpstreamFailed, v1alpha1.StatusWarning, v1alpha1.StatusSkipped, v1alpha1.StatusOnSchedule:
-		text += "  " + lastMessage(p)
+		text += "  " + n.Message
 	}
 	return text
 }

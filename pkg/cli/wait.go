@@ -4,23 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
-	"github.com/queueyard/queueyard/pkg/suggest"
-)
-
-const (
-	forFinished  = "finished"
-	forDelete    = "delete"
-	forCondition = "condition="
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 func newWait(s *Shell) *cobra.Command {
@@ -39,8 +28,9 @@ where the timeout is over first. A status counts when the current attempt has ha
 		Args:              atLeastOne,
 		ValidArgsFunction: s.completeNames(false, whatRuns...),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := validFor(what); err != nil {
-				return err
+			goal := queueyard.Goal(what)
+			if err := goal.Validate(); err != nil {
+				return fmt.Errorf("--for %w", err)
 			}
 			c, err := s.cluster()
 			if err != nil {
@@ -54,25 +44,17 @@ where the timeout is over first. A status counts when the current attempt has ha
 				}
 				awaited = append(awaited, o)
 			}
-			return s.waitFor(cmd.Context(), c, awaited, what, timeout)
+			return s.waitFor(cmd.Context(), c, awaited, goal, timeout)
 		},
 	}
-	cmd.Flags().StringVar(&what, "for", forFinished, "finished, a status, condition=NAME[=VALUE], or delete")
+	cmd.Flags().StringVar(&what, "for", string(queueyard.Finished), "finished, a status, condition=NAME[=VALUE], or delete")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0: as long as it takes")
-	complete(cmd, "for", append([]string{forFinished, forDelete, "condition=Ready"}, statusNames()...)...)
+	complete(cmd, "for", append(queueyard.Goals(), "condition=Ready")...)
 	return cmd
 }
 
-func validFor(what string) error {
-	known := append([]string{forFinished, forDelete}, statusNames()...)
-	if strings.HasPrefix(what, forCondition) || slices.Contains(known, what) {
-		return nil
-	}
-	return fmt.Errorf("--for %q is nothing to wait for%s: write condition=NAME or one of %s", what, suggest.DidYouMean(what, known), strings.Join(known, ", "))
-}
-
 // waitFor waits for one after the other; the end of the first is no earlier than that of all.
-func (s *Shell) waitFor(ctx context.Context, c *cluster, awaited []client.Object, what string, timeout time.Duration) error {
+func (s *Shell) waitFor(ctx context.Context, c *cluster, awaited []client.Object, goal queueyard.Goal, timeout time.Duration) error {
 	late := errors.New("late")
 	waiting := ctx
 	if timeout > 0 {
@@ -82,14 +64,14 @@ func (s *Shell) waitFor(ctx context.Context, c *cluster, awaited []client.Object
 	}
 	var worst error
 	for _, o := range awaited {
-		err := s.await(waiting, c, o, what)
+		err := s.await(waiting, c, o, goal)
 		var came outcome
 		switch {
 		case err == nil:
 		case errors.As(err, &came):
 			worst = worse(worst, came)
 		case ctx.Err() == nil && waiting.Err() != nil:
-			return outcome{codeUnfinished, fmt.Sprintf("%s is not %s after %s; it is %s", title(o), wanted(what), timeout, s.now(ctx, c, o))}
+			return outcome{codeUnfinished, fmt.Sprintf("%s is not %s after %s; it is %s", queueyard.Title(o), wanted(goal), timeout, s.now(ctx, c, o))}
 		default:
 			return err
 		}
@@ -97,14 +79,14 @@ func (s *Shell) waitFor(ctx context.Context, c *cluster, awaited []client.Object
 	return worst
 }
 
-func wanted(what string) string {
-	switch what {
-	case forFinished:
+func wanted(goal queueyard.Goal) string {
+	switch goal {
+	case queueyard.Finished:
 		return "over"
-	case forDelete:
+	case queueyard.Deleted:
 		return "deleted"
 	}
-	return what
+	return string(goal)
 }
 
 // now is the status that something has now.
@@ -112,7 +94,7 @@ func (s *Shell) now(ctx context.Context, c *cluster, o client.Object) string {
 	if c.Get(ctx, client.ObjectKeyFromObject(o), o) != nil {
 		return "unknown how it stands"
 	}
-	return orDash(string(progressOf(o).phase))
+	return orDash(string(queueyard.ProgressOf(o).Phase))
 }
 
 // worse of two ends: what failed before what was stopped.
@@ -125,68 +107,21 @@ func worse(a error, b outcome) error {
 }
 
 // await waits for one, and says when it has come.
-func (s *Shell) await(ctx context.Context, c *cluster, o client.Object, what string) error {
-	if what == forDelete {
-		return s.awaitDeletion(ctx, c, o)
-	}
-	var end error
-	err := c.watchOne(ctx, o, func(seen client.Object) (bool, error) {
-		p := progressOf(seen)
-		met := reached(seen, what)
-		if !met && !over(seen) {
-			return false, nil
-		}
-		fmt.Fprintf(s.Out, "%s is %s\n", title(seen), s.paint(statusColour(p.phase), string(p.phase)))
-		switch {
-		case what == forFinished:
-			end = result(p.phase)
-		case !met:
-			end = outcome{max(codeError, exitCode(ctx, result(p.phase))), fmt.Sprintf("%s is over and was never %s: %s", title(seen), what, lastMessage(p))}
-		}
-		return true, nil
-	})
+func (s *Shell) await(ctx context.Context, c *cluster, o client.Object, goal queueyard.Goal) error {
+	r, err := c.queueyard.Wait(ctx, o, goal)
 	if err != nil {
 		return err
 	}
-	return end
-}
-
-func (s *Shell) awaitDeletion(ctx context.Context, c *cluster, o client.Object) error {
-	err := poll(ctx, 0, func() (bool, error) {
-		now := kindOf(o).new()
-		err := c.Get(ctx, client.ObjectKeyFromObject(o), now)
-		if apierrors.IsNotFound(err) || err == nil && now.GetUID() != o.GetUID() {
-			return true, nil
-		}
-		return false, err
-	}, nil)
-	if err == nil {
-		fmt.Fprintf(s.Out, "%s is deleted\n", title(o))
+	if goal == queueyard.Deleted {
+		fmt.Fprintf(s.Out, "%s is deleted\n", queueyard.Title(o))
+		return nil
 	}
-	return err
-}
-
-// reached says whether what is waited for has come.
-func reached(o client.Object, what string) bool {
-	p := progressOf(o)
-	if what == forFinished {
-		return over(o)
+	fmt.Fprintf(s.Out, "%s is %s\n", queueyard.Title(o), s.paint(statusColour(r.Phase), string(r.Phase)))
+	switch {
+	case goal == queueyard.Finished:
+		return result(r.Phase)
+	case !r.Reached:
+		return outcome{max(codeError, exitCode(ctx, result(r.Phase))), fmt.Sprintf("%s is over and was never %s: %s", queueyard.Title(o), goal, r.Message)}
 	}
-	if name, ok := strings.CutPrefix(what, forCondition); ok {
-		name, value, given := strings.Cut(name, "=")
-		if !given {
-			value = string(metav1.ConditionTrue)
-		}
-		return slices.ContainsFunc(p.conditions, func(c metav1.Condition) bool { return c.Type == name && strings.EqualFold(string(c.Status), value) })
-	}
-	if p.phase.Final() && !over(o) {
-		return false // what it had is of the run before
-	}
-	attempt := int32(0)
-	if op, is := o.(*v1alpha1.Operation); is {
-		attempt = op.Status.Attempt
-	}
-	return p.phase == v1alpha1.Status(what) || slices.ContainsFunc(p.timeline, func(e v1alpha1.TimelineEntry) bool {
-		return e.Status == v1alpha1.Status(what) && attempt > 0 && e.Attempt == attempt
-	})
+	return nil
 }

@@ -1,0 +1,212 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	visibility "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
+)
+
+// Explanation is why something stands where it stands.
+type Explanation struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Summary says it in words that follow the name: "waits in queue gpu, position 3 of 7: QueueFull".
+	Summary string `json:"summary"`
+	// Reason of the wait, as in the condition; empty: it does not wait for a limit.
+	Reason string `json:"reason,omitempty"`
+	// State is where its pod stands, where the scheduler said so.
+	State visibility.State `json:"state,omitempty"`
+	Queue string           `json:"queue,omitempty"`
+	Agent string           `json:"agent,omitempty"`
+	// Gates in the order in which they are passed.
+	Gates []Gate `json:"gates,omitempty"`
+	// Position from 1 among Waiting pods in the queue's line.
+	Position int32 `json:"position,omitempty"`
+	Waiting  int32 `json:"waiting,omitempty"`
+	// OperationsAbove wait in queues of higher priority of the agent.
+	OperationsAbove int32 `json:"operationsAbove,omitempty"`
+	// Holders of the room of the limit that blocks.
+	Holders        *visibility.Holders        `json:"holders,omitempty"`
+	EstimatedStart *visibility.EstimatedStart `json:"estimatedStart,omitempty"`
+	// Children of a workflow that wait, by reason.
+	Children []WaitingChildren `json:"children,omitempty"`
+	// Notes say what else there is to know.
+	Notes []string `json:"notes,omitempty"`
+	// Unanswered is why the limits can't be told; ErrNoLeader, say.
+	Unanswered error `json:"-"`
+}
+
+// GateKind is what stands before something.
+type GateKind string
+
+// The kinds of gates.
+const (
+	// DesiredGate is closed while somebody wants it stopped, ApprovalGate until somebody approves it.
+	DesiredGate  GateKind = "Desired"
+	ApprovalGate GateKind = "Approval"
+	// PauseGate is closed until the pause before the next attempt is over.
+	PauseGate GateKind = "Pause"
+	// SuspendGate is spec.suspend of a Job, SchedulingGate one on a pod.
+	SuspendGate    GateKind = "Suspend"
+	SchedulingGate GateKind = "SchedulingGate"
+	// WorkflowGate is closed while the workflows around it do not let it go.
+	WorkflowGate GateKind = "Workflow"
+	// AgentGate: it has been handed to an agent of another cluster.
+	AgentGate GateKind = "Agent"
+	// QueueGate is closed while it may not have the queue that it names, or while the queue says why only in a sentence.
+	QueueGate GateKind = "Queue"
+	// LimitGate is a limit with numbers.
+	LimitGate GateKind = "Limit"
+	// FactGate is what besides limits keeps it waiting: a queue that is paused, a budget that is used up.
+	FactGate GateKind = "Fact"
+	// NodeGate is closed while no node fits, or while it does not start on its node.
+	NodeGate GateKind = "Node"
+)
+
+// Gate is something that has to be passed.
+type Gate struct {
+	Kind GateKind `json:"kind"`
+	OK   bool     `json:"ok"`
+	// Message says it with its numbers.
+	Message string `json:"message"`
+	// Limit has the numbers of a LimitGate, and of a WorkflowGate of a workflow.
+	Limit *visibility.Check `json:"limit,omitempty"`
+	// Until a PauseGate is closed; the message leaves it out.
+	Until *metav1.Time `json:"until,omitempty"`
+}
+
+// Text is the message, with times as the reader's clock writes them.
+func (g Gate) Text(clock func(time.Time) string) string {
+	if g.Until == nil {
+		return g.Message
+	}
+	return fmt.Sprintf("pauses until %s before the next attempt", clock(g.Until.Time))
+}
+
+func (x *Explanation) passed(kind GateKind, format string, args ...any) {
+	x.Gates = append(x.Gates, Gate{Kind: kind, OK: true, Message: fmt.Sprintf(format, args...)})
+}
+
+func (x *Explanation) closed(kind GateKind, format string, args ...any) {
+	x.Gates = append(x.Gates, Gate{Kind: kind, Message: fmt.Sprintf(format, args...)})
+}
+
+// Blocking are the gates that are closed.
+func (x *Explanation) Blocking() []Gate {
+	var closed []Gate
+	for _, g := range x.Gates {
+		if !g.OK {
+			closed = append(closed, g)
+		}
+	}
+	return closed
+}
+
+// Explain goes through every gate before an operation, workflow, Job or pod, as it is at hand.
+func (c *Client) Explain(ctx context.Context, o client.Object) (*Explanation, error) {
+	x := &Explanation{Kind: KindOf(o), Namespace: o.GetNamespace(), Name: o.GetName()}
+	switch o := o.(type) {
+	case *v1alpha1.Operation:
+		c.explainOperation(ctx, x, o)
+	case *v1alpha1.Workflow:
+		return x, c.explainWorkflow(ctx, x, o)
+	case *batchv1.Job:
+		if ptr.Deref(o.Spec.Suspend, false) {
+			x.closed(SuspendGate, "spec.suspend of the Job is true, so it has no pods")
+		}
+		c.explainLine(ctx, x, "/namespaces/"+o.Namespace+"/operations/"+o.Name+"/explanation", "operationKind", "Job")
+	case *corev1.Pod:
+		c.explainPod(ctx, x, o)
+	default:
+		return nil, fmt.Errorf("%T %s stands in no queue: operations, workflows, Jobs and pods do", o, o.GetName())
+	}
+	return x, nil
+}
+
+func (c *Client) explainPod(ctx context.Context, x *Explanation, pod *corev1.Pod) {
+	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		x.Summary = "is over: " + strings.ToLower(string(pod.Status.Phase))
+		return
+	}
+	for _, g := range pod.Spec.SchedulingGates {
+		x.closed(SchedulingGate, "scheduling gate %s is on the pod", g.Name)
+	}
+	c.explainLine(ctx, x, "/namespaces/"+pod.Namespace+"/pods/"+pod.Name+"/explanation")
+}
+
+// explainLine adds what the scheduler says. It reports whether it said anything.
+func (c *Client) explainLine(ctx context.Context, x *Explanation, path string, query ...string) bool {
+	said, err := ask[visibility.Explanation](ctx, c, path, query...)
+	switch {
+	case errors.Is(err, ErrNoLeader):
+		x.Unanswered = ErrNoLeader
+	case apierrors.IsNotFound(err):
+		x.Notes = append(x.Notes, sentence(err.Error()))
+	case err != nil:
+		x.Unanswered = err
+	default:
+		x.add(said)
+		return true
+	}
+	if x.Summary == "" {
+		x.Summary = "stands in no line"
+	}
+	return false
+}
+
+func sentence(text string) string {
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// add takes over what the scheduler says.
+func (x *Explanation) add(said *visibility.Explanation) {
+	for i := range said.Checks {
+		k := &said.Checks[i]
+		x.Gates = append(x.Gates, Gate{Kind: LimitGate, OK: k.OK, Message: LimitText(k), Limit: k})
+	}
+	for _, fact := range said.Facts {
+		x.closed(FactGate, "%s", fact)
+	}
+	x.State, x.Queue, x.Agent = said.State, said.Queue, said.Agent
+	x.Position, x.Waiting, x.OperationsAbove = said.Position, said.Waiting, said.OperationsAbove
+	x.Holders, x.EstimatedStart = said.Holders, said.EstimatedStart
+	switch said.State {
+	case visibility.Waiting:
+		x.Reason = said.Reason
+		x.Summary = "waits in queue " + said.Queue
+		if said.Position > 0 {
+			x.Summary += fmt.Sprintf(", position %d of %d", said.Position, said.Waiting)
+		}
+		if said.Reason != "" {
+			x.Summary += ": " + said.Reason
+		}
+	case visibility.BackingOff:
+		x.Reason = said.Reason
+		x.closed(NodeGate, "no node fits: %s", OneLine(said.Message))
+		x.Summary = "has found no node and is tried again in queue " + said.Queue
+	case visibility.Admitted:
+		x.Summary = "is admitted by queue " + said.Queue + " and looks for a node"
+	case visibility.Running:
+		x.Summary = "does not wait: it is on a node, in queue " + said.Queue
+	case visibility.Refused:
+		x.Reason = said.Reason
+		x.closed(QueueGate, "%s", said.Message)
+		x.Summary = "may not have the queue that it names"
+	case visibility.Held:
+		x.Reason = said.Reason
+		x.Summary = "is held: " + said.Message
+	}
+}
