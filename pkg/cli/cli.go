@@ -103,7 +103,7 @@ func NewCommand(s *Shell) *cobra.Command {
 	addCommands(root, groupRuns, newRun(s), newList(s), newGet(s), newStatuses(s), newWhy(s), newTree(s), newLogs(s), newWait(s),
 		newStop(s), newResume(s), newRestart(s), newApprove(s), newMove(s))
 	addCommands(root, groupLimits, newQueues(s), newProjects(s), newOrganizations(s), newAgents(s))
-	addCommands(root, groupOther, newVersion(s), newOptions())
+	addCommands(root, groupOther, newUI(s), newVersion(s), newOptions())
 	return root
 }
 
