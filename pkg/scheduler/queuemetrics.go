@@ -11,8 +11,8 @@ import (
 	"github.com/queueyard/queueyard/pkg/ledger"
 )
 
-// queueMetrics says at each scrape how the queues stand. Nothing is kept between two scrapes, so there
-// are as many series as there are queues, and none on a standby.
+// queueMetrics says at each scrape how this replica and the queues stand. Nothing is kept between two scrapes, so there
+// are as many series of queues as there are queues, and none on a standby.
 type queueMetrics struct {
 	metrics.BaseStableCollector
 	room *Room
@@ -23,6 +23,10 @@ func gaugeDesc(name, help string, labels ...string) *metrics.Desc {
 }
 
 var (
+	readyDesc = gaugeDesc("ready",
+		"1 if this replica has seen everything that queues are made of and, if it leads, serves them; else 0, and /readyz says what is missing.")
+	leadingDesc = gaugeDesc("leading",
+		"1 on the replica that leads, 0 on the others.")
 	operationsDesc = gaugeDesc("operations",
 		"Operations of a queue by state: pending (waits for room), admitted (holds a seat), running (holds a seat and has a pod on a node).", "queue", "state")
 	usageDesc = gaugeDesc("usage",
@@ -39,16 +43,26 @@ var (
 
 // DescribeWithStability implements metrics.StableCollector.
 func (m *queueMetrics) DescribeWithStability(to chan<- *metrics.Desc) {
-	for _, desc := range []*metrics.Desc{operationsDesc, usageDesc, oldestDesc, costRateDesc, budgetSpentDesc, budgetLeftDesc} {
+	for _, desc := range []*metrics.Desc{readyDesc, leadingDesc, operationsDesc, usageDesc, oldestDesc, costRateDesc, budgetSpentDesc, budgetLeftDesc} {
 		to <- desc
 	}
 }
 
 // CollectWithStability implements metrics.StableCollector.
 func (m *queueMetrics) CollectWithStability(to chan<- metrics.Metric) {
+	ready, leading := m.room.ready.state()
+	to <- metrics.NewLazyConstMetric(readyDesc, metrics.GaugeValue, oneIf(ready))
+	to <- metrics.NewLazyConstMetric(leadingDesc, metrics.GaugeValue, oneIf(leading))
 	for _, metric := range m.room.gauges() {
 		to <- metric
 	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // gauges is how all queues and budgets stand, as far as this replica leads.

@@ -69,6 +69,14 @@ func (r *readiness) serving() {
 	r.serves = true
 }
 
+// state is whether this replica is ready, and whether it leads.
+func (r *readiness) state() (ready, leads bool) {
+	ready = r.missing() == nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return ready, r.leads
+}
+
 // missing says what this replica waits for, nil if it is ready.
 func (r *readiness) missing() error {
 	r.mu.Lock()

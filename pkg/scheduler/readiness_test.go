@@ -27,6 +27,11 @@ func TestReadyOnceEverythingIsSeenAndTheLeaderServes(t *testing.T) {
 	r.troubles["queues.queueyard.io"] = apierrors.NewNotFound(schema.GroupResource{Group: "queueyard.io", Resource: "queues"}, "")
 	r.troubles["agents.queueyard.io"] = errors.New("connection refused")
 	err := ask("/readyz")
+	state := func(wantReady, wantLeads bool) {
+		ready, leads := r.state()
+		require.Equal(t, []bool{wantReady, wantLeads}, []bool{ready, leads})
+	}
+	state(false, false)
 	require.ErrorContains(t, err, "not yet seen are queues.queueyard.io, agents.queueyard.io")
 	require.ErrorContains(t, err, "install its CustomResourceDefinition")
 	require.ErrorContains(t, err, "connection refused")
@@ -34,8 +39,11 @@ func TestReadyOnceEverythingIsSeenAndTheLeaderServes(t *testing.T) {
 
 	seen["queues.queueyard.io"], seen["agents.queueyard.io"] = true, true
 	require.NoError(t, ask("/readyz"), "a standby that has seen everything is ready")
+	state(true, false)
 	r.elected()
+	state(false, true)
 	require.ErrorContains(t, ask("/readyz"), "this replica leads and has not yet seen")
 	r.serving()
+	state(true, true)
 	require.NoError(t, ask("/readyz"))
 }

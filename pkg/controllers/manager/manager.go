@@ -43,6 +43,12 @@ const (
 	clientQPS, clientBurst = 1000, 2000
 )
 
+// The lease of the leader, and what is told of it.
+//
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=queueyard-system,resources=leases,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=queueyard-system,resources=leases,resourceNames=queueyard-controller,verbs=get;update
+// +kubebuilder:rbac:groups="";events.k8s.io,namespace=queueyard-system,resources=events,verbs=create;patch
+
 // Run serves webhooks and runs controllers until the context ends.
 func Run(ctx context.Context, o *Options) (err error) {
 	config, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
@@ -55,6 +61,7 @@ func Run(ctx context.Context, o *Options) (err error) {
 		Secret:        secret,
 		DNSNames:      o.WebhookDNSNames,
 		Configuration: webhook.ConfigurationName,
+		External:      !o.RotateCertificate,
 	})
 	if err != nil {
 		return err

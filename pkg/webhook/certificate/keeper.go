@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -17,8 +18,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
+
+// expiry is when the certificate that is served ends.
+var expiry = prometheus.NewGauge(prometheus.GaugeOpts{
+	Name: "queueyard_webhook_certificate_expiry_timestamp_seconds",
+	Help: "Unix time at which the webhooks' certificate ends that this replica serves.",
+})
+
+func init() { metrics.Registry.MustRegister(expiry) }
 
 // keeper serves the certificate of a Secret out of memory. A mounted Secret would reach the
 // process up to a minute after it was made, and not at all where no kubelet mounts it.
@@ -63,6 +73,7 @@ func (k *keeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, er
 		return ctrl.Result{}, fmt.Errorf("secret %s: %w", k.secret, err)
 	}
 	k.current.Store(&pair)
+	expiry.Set(float64(pair.Leaf.NotAfter.Unix()))
 	// The rotator takes this file for the sign that its certificate has arrived. The key stays in memory.
 	return ctrl.Result{}, os.WriteFile(filepath.Join(k.dir, corev1.TLSCertKey), cert, 0o600)
 }

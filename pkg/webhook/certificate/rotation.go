@@ -3,6 +3,7 @@ package certificate
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 
@@ -19,6 +20,8 @@ type Options struct {
 	DNSNames []string
 	// Configuration is the name of the webhook configurations that get the CA.
 	Configuration string
+	// External says that another program makes and renews the certificate and writes its CA.
+	External bool
 }
 
 // Rotation makes the certificate, renews it before it ends, serves it, and writes its CA into the
@@ -47,10 +50,21 @@ func (r *Rotation) Close() error { return os.RemoveAll(r.keeper.dir) }
 // Configure makes a server serve the certificate of the moment.
 func (r *Rotation) Configure(c *tls.Config) { c.GetCertificate = r.keeper.get }
 
+// The Secret of the certificate, and the webhook configurations that get its CA. A list and a watch cannot be
+// held to a name.
+//
+// +kubebuilder:rbac:groups="",namespace=queueyard-system,resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",namespace=queueyard-system,resources=secrets,resourceNames=queueyard-webhook-certificate,verbs=update
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,resourceNames=queueyard,verbs=update
+
 // Setup adds the rotation to a manager.
 func (r *Rotation) Setup(mgr ctrl.Manager) error {
 	if err := r.keeper.setup(mgr); err != nil {
 		return err
+	}
+	if r.options.External {
+		return nil
 	}
 	return rotator.AddRotator(mgr, &rotator.CertRotator{
 		SecretKey:      r.options.Secret,
@@ -67,8 +81,14 @@ func (r *Rotation) Setup(mgr ctrl.Manager) error {
 	})
 }
 
-// Ready is a readiness check: the certificate is served and the API server trusts it.
+// Ready is a readiness check: the certificate is served and, if it is made here, the API server trusts it.
 func (r *Rotation) Ready(*http.Request) error {
+	if r.options.External {
+		if _, err := r.keeper.get(nil); err != nil {
+			return fmt.Errorf("%w: it is expected in Secret %s", err, r.options.Secret)
+		}
+		return nil
+	}
 	select {
 	case <-r.ready:
 		return nil
