@@ -9,3 +9,4 @@ if [ -n "$unformatted" ]; then
 fi
 go vet ./...
 (cd test/search-baseline && go vet ./...)
+(cd hack/tools/chart && go vet ./...)

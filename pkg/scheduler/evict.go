@@ -27,6 +27,10 @@ const (
 	evictRetry = 2 * time.Second
 )
 
+// Whoever makes way for a queue that preempts. PodDisruptionBudgets are asked.
+//
+// +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
+
 // evictor does what takeOver ordered, one pod after the other.
 type evictor struct {
 	room      *Room

@@ -15,6 +15,11 @@ import (
 	"k8s.io/utils/clock"
 )
 
+// The lease of the leader. A create cannot be held to a name.
+//
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=queueyard-system,resources=leases,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=queueyard-system,resources=leases,resourceNames=queueyard-scheduler,verbs=get;update
+
 // fence keeps a replica that no longer leads from acting as if it did. Leader election alone does not:
 // a process that was stopped for longer than its lease goes on where it was when it is continued, and
 // client-go gives it renewDeadline to find out that another leads.

@@ -19,6 +19,12 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
+// What queues are made of, beside what kube-scheduler itself may see.
+//
+// +kubebuilder:rbac:groups=queueyard.io,resources=agents;queues;projects;organizations,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=scheduling.x-k8s.io,resources=podgroups,verbs=get;list;watch
+
 // informerSet watches the objects of our API, and the PodGroups of gangs.
 type informerSet struct {
 	queues, agents, projects, organizations, podGroups cache.SharedIndexInformer

@@ -162,6 +162,11 @@ func admittedCondition(pod *v1.Pod) *v1.PodCondition {
 	return nil
 }
 
+// The condition and the event that say why a pod waits.
+//
+// +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
+// +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch;update
+
 // reporter writes findings until ctx ends.
 type reporter struct {
 	room      *Room

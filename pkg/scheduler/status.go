@@ -24,6 +24,8 @@ import (
 // statusPeriod is how often at most a queue's or an agent's status is written.
 const statusPeriod = time.Second
 
+// +kubebuilder:rbac:groups=queueyard.io,resources=agents/status;queues/status;projects/status;organizations/status,verbs=update;patch
+
 // statusWriter is the one writer of the status of queues and agents of this cluster, but for the count of Operations, and of what
 // the status of tenants counts.
 type statusWriter struct {

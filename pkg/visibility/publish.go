@@ -31,6 +31,11 @@ const manager = "queueyard-scheduler"
 
 var apiServiceName = v1alpha1.GroupVersion.Version + "." + v1alpha1.GroupVersion.Group
 
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1alpha1.visibility.queueyard.io,verbs=get;patch
+// +kubebuilder:rbac:groups="",namespace=queueyard-system,resources=services,resourceNames=queueyard-visibility,verbs=get
+// +kubebuilder:rbac:groups=discovery.k8s.io,namespace=queueyard-system,resources=endpointslices,verbs=create
+// +kubebuilder:rbac:groups=discovery.k8s.io,namespace=queueyard-system,resources=endpointslices,resourceNames=queueyard-visibility,verbs=get;update;delete
+
 // Publish makes this process the one that the API server asks, until ctx ends. The leader does so: what
 // others would say is not what is decided.
 func (s *Server) Publish(ctx context.Context, client kubernetes.Interface, aggregator clientset.Interface) {

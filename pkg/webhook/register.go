@@ -24,6 +24,15 @@ const (
 	workflowsPath  = "/workflows"
 )
 
+// What answers are made of; whose pod another scheduler is about to bind; whether a user may create what an
+// operation would run as.
+//
+// +kubebuilder:rbac:groups=queueyard.io,resources=queues;projects;organizations;components;operations;workflows,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
 // Register serves all admission handlers. Cached answers from informers, live from the API server.
 func Register(server webhook.Server, cached client.Client, live client.Reader, defaultQueue string) {
 	decoder := admission.NewDecoder(cached.Scheme())

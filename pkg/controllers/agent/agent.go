@@ -96,6 +96,11 @@ type Agent struct {
 	log       logr.Logger
 }
 
+// In the cluster of an agent: the hub's objects, as its mirrors have them, and what the hub is told of the cluster.
+//
+// +kubebuilder:rbac:groups=queueyard.io,resources=agents;queues;projects;organizations,verbs=create;delete;patch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
+
 // Setup adds the agent to a manager, whose cache holds CachedObjects. What it returns tells the operation controller which copies may
 // begin.
 func Setup(mgr ctrl.Manager, options Options) (operation.Copies, error) {

@@ -22,6 +22,12 @@ import (
 	"github.com/queueyard/queueyard/pkg/ledger"
 )
 
+// The shares of tenants, and what agents say of them.
+//
+// +kubebuilder:rbac:groups=queueyard.io,resources=agents;queues;projects;organizations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=queueyard.io,resources=projects/status;organizations/status,verbs=patch
+// +kubebuilder:rbac:groups=queueyard.io,resources=mirrors;operations,verbs=get;list;watch
+
 // Setup adds the division of limits to a manager.
 func Setup(mgr ctrl.Manager) error {
 	d := &divider{client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{}, wrote: map[tenant]time.Time{}}

@@ -55,6 +55,14 @@ func CachedObjects() map[client.Object]cache.ByObject {
 	}
 }
 
+// What agents in other clusters are told, and whether they are there.
+//
+// +kubebuilder:rbac:groups=queueyard.io,resources=agents;queues;projects;organizations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=queueyard.io,resources=agents/status;queues/status,verbs=patch
+// +kubebuilder:rbac:groups=queueyard.io,resources=assignments;mirrors,verbs=create;get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=create;list;watch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,resourceNames=agent,verbs=get;patch
+
 // Setup adds the controller to a manager, whose cache holds CachedObjects.
 func Setup(mgr ctrl.Manager) error {
 	r := &Reconciler{client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{}}

@@ -49,6 +49,21 @@ type Reconciler struct {
 	defaultQueue string
 }
 
+// Operations, what they are made of, and what they run as. Objects of other kinds are in the aggregated
+// ClusterRole queueyard-controller-kinds.
+//
+// +kubebuilder:rbac:groups=queueyard.io,resources=agents;queues;projects;organizations;components,verbs=get;list;watch
+// +kubebuilder:rbac:groups=queueyard.io,resources=operations,verbs=create;get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=queueyard.io,resources=operations/status,verbs=update;patch
+// +kubebuilder:rbac:groups=queueyard.io,resources=operations/finalizers,verbs=update
+// +kubebuilder:rbac:groups=queueyard.io,resources=assignments,verbs=create;get;list;watch;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=create;delete;get;list;patch;watch
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create;delete;get;list;patch;watch
+//
+// What keeps a pod from starting.
+//
+// +kubebuilder:rbac:groups="",resources=events,verbs=list
+
 // Setup adds the controller to a manager, whose cache holds CachedObjects.
 func Setup(mgr ctrl.Manager, defaultQueue string, options ...Option) error {
 	kinds, err := newKinds(mgr)

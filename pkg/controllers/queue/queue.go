@@ -22,6 +22,11 @@ type Reconciler struct {
 	client client.Client
 }
 
+// Queues and their finalizer; the operations that are in them.
+//
+// +kubebuilder:rbac:groups=queueyard.io,resources=queues,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=queueyard.io,resources=operations,verbs=get;list;watch
+
 // Setup adds the controller to a manager.
 func Setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).For(&v1alpha1.Queue{}).Complete(&Reconciler{client: mgr.GetClient()})

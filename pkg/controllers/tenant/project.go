@@ -22,6 +22,12 @@ type ProjectReconciler struct {
 	client client.Client
 }
 
+// What the Ready conditions of tenants go by.
+//
+// +kubebuilder:rbac:groups=queueyard.io,resources=queues;projects;organizations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=queueyard.io,resources=projects/status;organizations/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+
 // SetupProjects adds the controller of projects to a manager. What a project refers to, and which
 // namespaces it shares, depends on all the other objects: each of their changes asks all projects.
 func SetupProjects(mgr ctrl.Manager) error {

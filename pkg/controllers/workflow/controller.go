@@ -40,6 +40,14 @@ type Reconciler struct {
 	runs   *runs
 }
 
+// Workflows, their children, and what trials print, for the policies that stop them early.
+//
+// +kubebuilder:rbac:groups=queueyard.io,resources=workflows;operations,verbs=create;get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=queueyard.io,resources=workflows/status,verbs=update;patch
+// +kubebuilder:rbac:groups=queueyard.io,resources=workflows/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
+
 // Setup adds the controller to a manager, whose cache holds CachedObjects and those of the operation controller.
 func Setup(mgr ctrl.Manager) error {
 	logs, err := newPodLogs(mgr)

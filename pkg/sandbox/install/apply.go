@@ -91,6 +91,9 @@ func read(files fs.FS, folder string) ([]*unstructured.Unstructured, error) {
 	}
 	var objects []*unstructured.Unstructured
 	for _, name := range names {
+		if path.Base(name) == "kustomization.yaml" { // a list of the others
+			continue
+		}
 		data, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err

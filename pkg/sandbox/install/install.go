@@ -14,7 +14,7 @@ import (
 )
 
 // Queueyard applies the manifests found in files, except the custom resource definitions, which must be served
-// already. Webhooks are called at webhookURL, and aggregated APIs on this machine, because a sandbox has no service
+// already, and what is about its pods. Webhooks are called at webhookURL, and aggregated APIs on this machine, because a sandbox has no service
 // network. Queueyard's own objects are
 // made when missing and never changed: people edit them.
 func Queueyard(ctx context.Context, config *rest.Config, files fs.FS, webhookURL string) error {
@@ -22,6 +22,7 @@ func Queueyard(ctx context.Context, config *rest.Config, files fs.FS, webhookURL
 	if err != nil {
 		return err
 	}
+	objects = slices.DeleteFunc(objects, forPods)
 	slices.SortStableFunc(objects, func(a, b *unstructured.Unstructured) int {
 		return cmp.Compare(rank(a), rank(b))
 	})
@@ -59,6 +60,15 @@ func Manifest(ctx context.Context, config *rest.Config, text []byte) error {
 		}
 	}
 	return nil
+}
+
+// forPods tells what is about the pods of Queueyard's programs, which in a sandbox are processes.
+func forPods(object *unstructured.Unstructured) bool {
+	switch object.GetKind() {
+	case "Deployment", "PodDisruptionBudget", "NetworkPolicy":
+		return true
+	}
+	return false
 }
 
 // rank puts namespaces before what lives in them.
