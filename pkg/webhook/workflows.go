@@ -9,7 +9,6 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -68,7 +67,7 @@ func (h *workflowHandler) create(ctx context.Context, req admission.Request, w *
 		return invalidObject(err)
 	}
 	for _, run := range h.runs(w, components) {
-		if response := h.mayRun(ctx, req, run); response != nil {
+		if response := h.operations.mayMake(ctx, req, run.manifest, run.path); response != nil {
 			return *response
 		}
 	}
@@ -108,6 +107,9 @@ func (h *workflowHandler) update(ctx context.Context, req admission.Request, bef
 	if response != nil {
 		return *response
 	}
+	if response := h.mayRunAgain(ctx, req, before, after); response != nil {
+		return *response
+	}
 	if before.Spec.Queue == after.Spec.Queue && before.Spec.Project == after.Spec.Project {
 		return admission.Patched("", p...)
 	}
@@ -116,8 +118,35 @@ func (h *workflowHandler) update(ctx context.Context, req admission.Request, bef
 	return answered
 }
 
-// wellFormed says that of what excludes each other there is one.
+// mayRunAgain asks of a workflow that somebody starts again what is asked of a new one: it may be from before its namespace
+// was managed.
+func (h *workflowHandler) mayRunAgain(ctx context.Context, req admission.Request, before, after *v1alpha1.Workflow) *admission.Response {
+	if req.UserInfo.Username == controllerUser || before.Spec.Restarts == after.Spec.Restarts {
+		return nil
+	}
+	components := &components{handler: h.operations, namespace: after.Namespace, read: map[string]*v1alpha1.Component{}}
+	// What is wrong with it the controller says, as of one that was never admitted.
+	_, _ = plan.Check(after, func(name string) (*v1alpha1.Component, []string, error) { return components.find(ctx, name) })
+	for _, run := range h.runs(after, components) {
+		if response := h.operations.mayMake(ctx, req, run.manifest, run.path); response != nil {
+			return response
+		}
+	}
+	return nil
+}
+
+// The schema's own bounds. It is asked after the webhook, which must not follow what is longer.
+const (
+	maxTemplates = 200
+	maxSteps     = 1000
+	maxInputs    = 100
+)
+
+// wellFormed says that of what excludes each other there is one, and that nothing is longer than the schema allows.
 func wellFormed(spec *v1alpha1.WorkflowSpec) bool {
+	if len(spec.Templates) > maxTemplates || len(spec.Inputs) > maxInputs {
+		return false
+	}
 	one := func(all ...bool) bool {
 		n := 0
 		for _, is := range all {
@@ -129,7 +158,7 @@ func wellFormed(spec *v1alpha1.WorkflowSpec) bool {
 	}
 	for i := range spec.Templates {
 		t := &spec.Templates[i]
-		if !one(t.Operation != nil, t.DAG != nil, t.Matrix != nil) {
+		if !one(t.Operation != nil, t.DAG != nil, t.Matrix != nil) || len(t.Inputs) > maxInputs {
 			return false
 		}
 		if o := t.Operation; o != nil && !one(o.Component != "", o.Template != nil) {
@@ -143,6 +172,9 @@ func wellFormed(spec *v1alpha1.WorkflowSpec) bool {
 		}
 		if t.DAG == nil {
 			continue
+		}
+		if len(t.DAG.Operations) > maxSteps {
+			return false
 		}
 		for k := range t.DAG.Operations {
 			if s := &t.DAG.Operations[k]; !one(s.Template != "", s.Component != "") {
@@ -207,16 +239,6 @@ func (h *workflowHandler) runs(w *v1alpha1.Workflow, components *components) (ou
 		}
 	}
 	return out
-}
-
-// mayRun refuses manifests that the user may not create: the controller would do it in the user's place.
-func (h *workflowHandler) mayRun(ctx context.Context, req admission.Request, r run) *admission.Response {
-	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON(r.manifest); err != nil {
-		response := invalidObject(fmt.Errorf("%s: apiVersion and kind must be written out: %w", r.path, err))
-		return &response
-	}
-	return h.operations.mayCreate(ctx, req.UserInfo, req.Namespace, object)
 }
 
 // checkDurations refuses durations that are none.
