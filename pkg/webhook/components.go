@@ -14,14 +14,13 @@ import (
 	"github.com/queueyard/queueyard/pkg/operation"
 	"github.com/queueyard/queueyard/pkg/suggest"
 	"github.com/queueyard/queueyard/pkg/tenancy"
+	"github.com/queueyard/queueyard/pkg/validation"
 )
 
 // componentHandler checks components before operations use them.
 type componentHandler struct {
 	decoder admission.Decoder
 	live    client.Reader
-	// operations answers for what operations of the component will be.
-	operations *operationHandler
 }
 
 // Handle implements admission.Handler.
@@ -30,25 +29,12 @@ func (h *componentHandler) Handle(ctx context.Context, req admission.Request) ad
 	if err := h.decoder.Decode(req, component); err != nil {
 		return malformed(err)
 	}
-	claim := operation.ClaimOf(&v1alpha1.Operation{}, component, nil)
-	if refusal := operation.InFields(tenancy.CheckCost(claim)); refusal != nil {
-		return invalidObject(refusal)
-	}
-	if err := checkTermination(component.Spec.Termination); err != nil {
+	if err := validation.Component(component); err != nil {
 		return invalidObject(err)
-	}
-	if err := operation.CheckComponent(component); err != nil {
-		return invalidObject(err)
-	}
-	// Operations that name it may be accepted already.
-	if object := component.Spec.Template.Object; object != nil {
-		if response := h.operations.mayMake(ctx, req, object.Manifest.Raw, "spec.template.object.manifest"); response != nil {
-			return *response
-		}
 	}
 	// Its queue may be created later: operations are refused until then, the component is not.
 	dir := directory.New(ctx, h.live)
-	name := tenancy.NamedQueue(claim)
+	name := tenancy.NamedQueue(operation.ClaimOf(&v1alpha1.Operation{}, component, nil))
 	if component.Spec.Queue == "" {
 		return admission.Allowed("")
 	}
@@ -72,25 +58,4 @@ func clip(sentence string) string {
 
 func invalidObject(err error) admission.Response {
 	return deny(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, clip(err.Error()))
-}
-
-// checkTermination refuses durations that are none.
-func checkTermination(t *v1alpha1.Termination) error {
-	if t == nil {
-		return nil
-	}
-	type duration struct {
-		field string
-		is    *metav1.Duration
-	}
-	durations := []duration{{"timeout", t.Timeout}, {"queueTimeout", t.QueueTimeout}, {"startTimeout", t.StartTimeout}, {"ttl", t.TTL}}
-	if t.Backoff != nil {
-		durations = append(durations, duration{"backoff.initial", t.Backoff.Initial}, duration{"backoff.max", t.Backoff.Max})
-	}
-	for _, d := range durations {
-		if d.is != nil && d.is.Duration < 0 {
-			return fmt.Errorf("spec.termination.%s is %s, which is negative: write 0s or more, or leave it out", d.field, d.is.Duration)
-		}
-	}
-	return nil
 }

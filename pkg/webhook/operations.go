@@ -1,11 +1,9 @@
 package webhook
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -15,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -23,10 +20,8 @@ import (
 	"github.com/queueyard/queueyard/pkg/operation"
 	"github.com/queueyard/queueyard/pkg/suggest"
 	"github.com/queueyard/queueyard/pkg/tenancy"
+	"github.com/queueyard/queueyard/pkg/validation"
 )
-
-// placeholderUID stands for the UID that an operation does not have yet.
-const placeholderUID = "00000000-0000-0000-0000-000000000000"
 
 // operationHandler accepts operations that can run, and gives them their queue.
 type operationHandler struct {
@@ -43,7 +38,7 @@ func (h *operationHandler) Handle(ctx context.Context, req admission.Request) ad
 		return malformed(err)
 	}
 	op.Namespace = req.Namespace
-	if err := checkTermination(op.Spec.Termination); err != nil {
+	if err := validation.Termination(op.Spec.Termination); err != nil {
 		return invalidObject(err)
 	}
 	if req.Operation == admissionv1.Create {
@@ -78,54 +73,16 @@ func (h *operationHandler) create(ctx context.Context, req admission.Request, op
 	if err != nil {
 		return answer(err)
 	}
-	made, err := tryOut(ctx, op, component, assignment)
+	made, err := operation.TryOut(ctx, op, component, assignment)
 	if err != nil {
 		return invalidObject(err)
 	}
-	if response := h.mayRun(ctx, req, made, assignment.Queue); response != nil {
-		return *response
+	if object, ok := made.Object.(*unstructured.Unstructured); ok {
+		if response := h.mayCreate(ctx, req.UserInfo, req.Namespace, object); response != nil {
+			return *response
+		}
 	}
 	return admission.Patched("", stampQueue(op, assignment)...)
-}
-
-// mayRun refuses an operation that would make in the user's place what the user may not create where it would be made.
-func (h *operationHandler) mayRun(ctx context.Context, req admission.Request, made operation.Made, queue string) *admission.Response {
-	object, ok := made.Object.(*unstructured.Unstructured)
-	if !ok {
-		return nil
-	}
-	namespace, err := h.runsIn(ctx, req.Namespace, queue)
-	if err != nil {
-		response := admission.Errored(http.StatusInternalServerError, err)
-		return &response
-	}
-	return h.mayCreate(ctx, req.UserInfo, namespace, object)
-}
-
-// mayMake refuses a manifest, found at a path, that the user may not create.
-func (h *operationHandler) mayMake(ctx context.Context, req admission.Request, manifest []byte, path string) *admission.Response {
-	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON(manifest); err != nil {
-		response := invalidObject(fmt.Errorf("%s: apiVersion and kind must be written out: %w", path, err))
-		return &response
-	}
-	return h.mayCreate(ctx, req.UserInfo, req.Namespace, object)
-}
-
-// runsIn is the namespace in which operations of a queue run in this cluster: where its agent says, else with the operation.
-func (h *operationHandler) runsIn(ctx context.Context, own, queue string) (string, error) {
-	q, agent := &v1alpha1.Queue{}, &v1alpha1.Agent{}
-	if err := h.client.Get(ctx, client.ObjectKey{Name: queue}, q); client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("queue %q could not be read: %w", queue, err)
-	}
-	name := tenancy.InfoOf(q).Agent
-	if err := h.client.Get(ctx, client.ObjectKey{Name: name}, agent); client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("agent %q could not be read: %w", name, err)
-	}
-	if agent.Spec.Remote {
-		return own, nil // what it may do in the other cluster is that cluster's to say
-	}
-	return cmp.Or(agent.Spec.Namespace, own), nil
 }
 
 func (h *operationHandler) update(ctx context.Context, req admission.Request, before, after *v1alpha1.Operation) admission.Response {
@@ -152,9 +109,6 @@ func (h *operationHandler) update(ctx context.Context, req admission.Request, be
 		return *response
 	}
 	_, neverRuns := operation.OutcomeOf(after)
-	if response := h.mayRunAgain(ctx, req, before, after); response != nil {
-		return *response
-	}
 	if neverRuns || before.Spec.Queue == after.Spec.Queue && before.Spec.Project == after.Spec.Project && before.Spec.Cost == after.Spec.Cost {
 		return admission.Patched("", p...)
 	}
@@ -169,23 +123,6 @@ func (h *operationHandler) update(ctx context.Context, req admission.Request, be
 		return answer(err)
 	}
 	return admission.Patched("", append(p, stampQueue(after, assignment)...)...)
-}
-
-// mayRunAgain asks of a run that somebody starts again, or moves to another queue, what is asked of a new one: the operation
-// may be from before its namespace was managed, and the queue's agent may run it in another namespace.
-func (h *operationHandler) mayRunAgain(ctx context.Context, req admission.Request, before, after *v1alpha1.Operation) *admission.Response {
-	if req.UserInfo.Username == controllerUser || before.Spec.Restarts == after.Spec.Restarts && before.Spec.Queue == after.Spec.Queue {
-		return nil
-	}
-	component, response := h.component(ctx, after)
-	if response != nil {
-		return nil // it can't run, or what it says of its queue is answered below
-	}
-	made, err := tryOut(ctx, after, component, tenancy.Assignment{})
-	if err != nil {
-		return nil // it can't run
-	}
-	return h.mayRun(ctx, req, made, tenancy.NamedQueue(operation.ClaimOf(after, component, nil)))
 }
 
 // component is the one that an operation names, or nil.
@@ -229,23 +166,6 @@ func (h *operationHandler) assign(ctx context.Context, op *v1alpha1.Operation, c
 		return assignment, operation.InFields(refusal)
 	}
 	return assignment, err
-}
-
-// tryOut makes what the first attempt would run as, and finds all that is wrong with it.
-func tryOut(ctx context.Context, op *v1alpha1.Operation, component *v1alpha1.Component, a tenancy.Assignment) (operation.Made, error) {
-	recipe, err := operation.Compile(op, component)
-	if err != nil {
-		return operation.Made{}, err
-	}
-	named := *op // its metadata is ours, its spec is only read
-	named.UID = placeholderUID
-	if named.Name == "" {
-		named.Name = strings.TrimRight(named.GenerateName, "-.") + "-00000"
-	}
-	return recipe.Make(ctx, operation.Mark{
-		Operation: &named, Attempt: 1, Namespace: op.Namespace,
-		Queue: a.Queue, Project: a.Project, Organization: a.Organization, Priority: ptr.To(operation.Priority(op, component)),
-	})
 }
 
 // mayCreate refuses what the user may not create: the controller would do it in the user's place.

@@ -9,10 +9,12 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/validation"
 	"github.com/queueyard/queueyard/pkg/workflow/plan"
 )
 
@@ -30,10 +32,10 @@ func (h *workflowHandler) Handle(ctx context.Context, req admission.Request) adm
 		return malformed(err)
 	}
 	w.Namespace = req.Namespace
-	if !wellFormed(&w.Spec) {
+	if !validation.WellFormed(&w.Spec) {
 		return admission.Allowed("") // the schema, which is asked later, says what is wrong
 	}
-	if err := checkDurations(&w.Spec); err != nil {
+	if err := validation.Durations(&w.Spec); err != nil {
 		return invalidObject(err)
 	}
 	if req.Operation == admissionv1.Create {
@@ -67,7 +69,7 @@ func (h *workflowHandler) create(ctx context.Context, req admission.Request, w *
 		return invalidObject(err)
 	}
 	for _, run := range h.runs(w, components) {
-		if response := h.operations.mayMake(ctx, req, run.manifest, run.path); response != nil {
+		if response := h.mayRun(ctx, req, run); response != nil {
 			return *response
 		}
 	}
@@ -107,82 +109,12 @@ func (h *workflowHandler) update(ctx context.Context, req admission.Request, bef
 	if response != nil {
 		return *response
 	}
-	if response := h.mayRunAgain(ctx, req, before, after); response != nil {
-		return *response
-	}
 	if before.Spec.Queue == after.Spec.Queue && before.Spec.Project == after.Spec.Project {
 		return admission.Patched("", p...)
 	}
 	answered := h.assign(ctx, after)
 	answered.Patches = append(answered.Patches, p...)
 	return answered
-}
-
-// mayRunAgain asks of a workflow that somebody starts again what is asked of a new one: it may be from before its namespace
-// was managed.
-func (h *workflowHandler) mayRunAgain(ctx context.Context, req admission.Request, before, after *v1alpha1.Workflow) *admission.Response {
-	if req.UserInfo.Username == controllerUser || before.Spec.Restarts == after.Spec.Restarts {
-		return nil
-	}
-	components := &components{handler: h.operations, namespace: after.Namespace, read: map[string]*v1alpha1.Component{}}
-	// What is wrong with it the controller says, as of one that was never admitted.
-	_, _ = plan.Check(after, func(name string) (*v1alpha1.Component, []string, error) { return components.find(ctx, name) })
-	for _, run := range h.runs(after, components) {
-		if response := h.operations.mayMake(ctx, req, run.manifest, run.path); response != nil {
-			return response
-		}
-	}
-	return nil
-}
-
-// The schema's own bounds. It is asked after the webhook, which must not follow what is longer.
-const (
-	maxTemplates = 200
-	maxSteps     = 1000
-	maxInputs    = 100
-)
-
-// wellFormed says that of what excludes each other there is one, and that nothing is longer than the schema allows.
-func wellFormed(spec *v1alpha1.WorkflowSpec) bool {
-	if len(spec.Templates) > maxTemplates || len(spec.Inputs) > maxInputs {
-		return false
-	}
-	one := func(all ...bool) bool {
-		n := 0
-		for _, is := range all {
-			if is {
-				n++
-			}
-		}
-		return n == 1
-	}
-	for i := range spec.Templates {
-		t := &spec.Templates[i]
-		if !one(t.Operation != nil, t.DAG != nil, t.Matrix != nil) || len(t.Inputs) > maxInputs {
-			return false
-		}
-		if o := t.Operation; o != nil && !one(o.Component != "", o.Template != nil) {
-			return false
-		}
-		if m := t.Matrix; m != nil && !(one(m.Template != "", m.Component != "") && one(plan.Kinds(m)...)) {
-			return false
-		}
-		if m := t.Matrix; m != nil && m.Iterative != nil && (m.Iterative.Suggest == nil || !one(m.Iterative.Suggest.Template != "", m.Iterative.Suggest.Component != "")) {
-			return false
-		}
-		if t.DAG == nil {
-			continue
-		}
-		if len(t.DAG.Operations) > maxSteps {
-			return false
-		}
-		for k := range t.DAG.Operations {
-			if s := &t.DAG.Operations[k]; !one(s.Template != "", s.Component != "") {
-				return false
-			}
-		}
-	}
-	return spec.OnExit == nil || one(spec.OnExit.Template != "", spec.OnExit.Component != "")
 }
 
 // components reads each component once.
@@ -241,37 +173,12 @@ func (h *workflowHandler) runs(w *v1alpha1.Workflow, components *components) (ou
 	return out
 }
 
-// checkDurations refuses durations that are none.
-func checkDurations(spec *v1alpha1.WorkflowSpec) error {
-	for field, d := range map[string]*metav1.Duration{"timeout": spec.Timeout, "ttl": spec.TTL} {
-		if d != nil && d.Duration < 0 {
-			return fmt.Errorf("spec.%s is %s, which is negative: write 0s or more, or leave it out", field, d.Duration)
-		}
+// mayRun refuses manifests that the user may not create: the controller would do it in the user's place.
+func (h *workflowHandler) mayRun(ctx context.Context, req admission.Request, r run) *admission.Response {
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON(r.manifest); err != nil {
+		response := invalidObject(fmt.Errorf("%s: apiVersion and kind must be written out: %w", r.path, err))
+		return &response
 	}
-	if err := checkTermination(spec.Termination); err != nil {
-		return err
-	}
-	for i := range spec.Templates {
-		t := &spec.Templates[i]
-		var all []*v1alpha1.Termination
-		switch {
-		case t.Operation != nil:
-			all = append(all, t.Operation.Termination)
-		case t.Matrix != nil:
-			all = append(all, t.Matrix.Termination)
-			if i := t.Matrix.Iterative; i != nil && i.Suggest != nil {
-				all = append(all, i.Suggest.Termination)
-			}
-		case t.DAG != nil:
-			for k := range t.DAG.Operations {
-				all = append(all, t.DAG.Operations[k].Termination)
-			}
-		}
-		for _, termination := range all {
-			if err := checkTermination(termination); err != nil {
-				return fmt.Errorf("spec.templates[%d] (%s): %w", i, t.Name, err)
-			}
-		}
-	}
-	return nil
+	return h.operations.mayCreate(ctx, req.UserInfo, req.Namespace, object)
 }
