@@ -71,6 +71,28 @@ func Resolve(dir Directory, defaultQueue string, c Claim) (Assignment, *Refusal)
 	return choice.Assignment, nil
 }
 
+// Default is the queue that projects and organizations give a claim that names none, and who gives it; empty where none does.
+func Default(dir Directory, c Claim) (queue, source string) {
+	project, refusal := resolveProject(dir, c)
+	if refusal != nil {
+		return "", ""
+	}
+	found := choose(dir, reference{}, project, "")
+	if found.Queue == "" {
+		return "", ""
+	}
+	return found.Queue, found.Source
+}
+
+// CheckReferences refuses a queue or project that cannot be a name, or of which label and annotation differ.
+func CheckReferences(c Claim) *Refusal {
+	if _, refusal := queueReference(c.Labels, c.Annotations); refusal != nil {
+		return refusal
+	}
+	_, refusal := projectReference(c.Labels, c.Annotations)
+	return refusal
+}
+
 // CheckCost refuses a declared cost that is none.
 func CheckCost(c Claim) *Refusal {
 	if _, _, err := cost.Declared(c.Labels, c.Annotations); err != nil {

@@ -56,6 +56,24 @@ func Advance(g *Graph, statuses []Status, when When) []Decision {
 	return NewProgress(g, statuses).Advance(when)
 }
 
+// IfAllSucceed says what becomes of every node of a DAG in which all that starts succeeds, by their places.
+func IfAllSucceed(g *Graph, when When) []Decision {
+	out := make([]Decision, g.Len())
+	p := NewProgress(g, nil)
+	for {
+		decisions := p.Advance(when)
+		if len(decisions) == 0 {
+			return out
+		}
+		for _, d := range decisions {
+			out[d.Node] = d
+			if d.Status == Active {
+				p.Set(d.Node, Succeeded)
+			}
+		}
+	}
+}
+
 // Set records the status of a node. It costs O(its dependents).
 func (p *Progress) Set(node int, s Status) {
 	was := p.status[node]

@@ -268,3 +268,17 @@ func TestSetProperty(t *testing.T) {
 		}
 	})
 }
+
+// If all that starts succeeds, what waits for a failure never starts, and nothing is left undecided.
+func TestIfAllSucceed(t *testing.T) {
+	g, err := NewGraph([]Node{
+		{Name: "a"}, {Name: "b", DependsOn: []string{"a"}}, {Name: "rescue", DependsOn: []string{"b"}, Trigger: OneFailed},
+		{Name: "never"}, {Name: "after", DependsOn: []string{"never"}, SkipOnUpstreamSkip: true}, {Name: "end", DependsOn: []string{"rescue", "b"}, Trigger: AllDone},
+	})
+	require.NoError(t, err)
+	decided := IfAllSucceed(g, func(node int) (bool, error) { return g.Node(node).Name != "never", nil })
+	for i, want := range []Status{Active, Active, UpstreamFailed, Skipped, Skipped, Active} {
+		require.Equal(t, want, decided[i].Status, g.Node(i).Name)
+		require.Equal(t, i, decided[i].Node)
+	}
+}

@@ -224,6 +224,9 @@ func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 	return body{path: path, trials: t}
 }
 
+// KindNames are the kinds of search, in the order of Kinds.
+var KindNames = []string{"mapping", "grid", "random", "hyperband", "asha", "bayes", "tpe", "hyperopt", "iterative"}
+
 // Kinds says of each kind of search whether a matrix has it.
 func Kinds(m *v1alpha1.Matrix) []bool {
 	return []bool{m.Mapping != nil, m.Grid != nil, m.Random != nil, m.Hyperband != nil, m.ASHA != nil, m.Bayes != nil, m.TPE != nil, m.Hyperopt != nil, m.Iterative != nil}

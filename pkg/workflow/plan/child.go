@@ -86,7 +86,7 @@ func (p *Plan) Trial(c Child, t search.Trial, before *Previous, components Compo
 		}
 	}
 	self["key"] = key
-	object, err := p.childOf(&p.body.trials.step, c, given, map[string]any{trialParam: self}, components)
+	object, _, err := p.childOf(&p.body.trials.step, c, given, map[string]any{trialParam: self}, components)
 	if err == nil {
 		annotations := object.GetAnnotations()
 		annotations[v1alpha1.TrialKeyAnnotation] = key
@@ -149,11 +149,13 @@ func (p *Plan) bare(s *step) client.Object {
 
 // child makes the object of a step with the params it is given.
 func (p *Plan) child(s *step, c Child, given map[string]any, components ComponentOf) (client.Object, error) {
-	return p.childOf(s, c, given, nil, components)
+	object, _, err := p.childOf(s, c, given, nil, components)
+	return object, err
 }
 
-// childOf makes the object of a step or trial. offered are params that it gets only if it reads them.
-func (p *Plan) childOf(s *step, c Child, given, offered map[string]any, components ComponentOf) (client.Object, error) {
+// childOf makes the object of a step or trial. offered are params that it gets only if it reads them. It also says which
+// params the object lacks as they are open.
+func (p *Plan) childOf(s *step, c Child, given, offered map[string]any, components ComponentOf) (client.Object, map[string]string, error) {
 	t, at := p.compiler.template(s.Template)
 	seen := p.scope.with(offered).with(given)
 	var inputs []v1alpha1.Input
@@ -162,43 +164,44 @@ func (p *Plan) childOf(s *step, c Child, given, offered map[string]any, componen
 	}
 	seen, err := seen.inside(inputs, s.path+".params")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if nested(t) {
 		inner := &v1alpha1.Workflow{Spec: p.inner(s, t)}
 		if inner.Spec.Params, err = seen.only(keys(seen)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		p.mark(inner, s, c)
-		return inner, nil
+		return inner, seen.open(keys(seen)), nil
 	}
 	var component *v1alpha1.Component
 	if name := componentOf(s, t); name != "" {
 		if component, err = components(name); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	op := &v1alpha1.Operation{Spec: p.operation(s, t, component)}
 	wanted := keys(given)
-	if component != nil {
+	switch {
+	case component != nil:
 		wanted = types(params.TypesOf(component.Spec.Inputs)).names()
 		for _, name := range keys(given) {
 			if !slices.Contains(wanted, name) {
-				return nil, fmt.Errorf("%s: component %q has no input %q", s.path, component.Name, name)
+				return nil, nil, fmt.Errorf("%s: component %q has no input %q", s.path, component.Name, name)
 			}
 		}
-	} else {
+	case op.Spec.Component == "":
 		used, err := operation.ParamsOf(t.Operation.Template, types{}.with(keys(seen)...))
 		if err != nil {
-			return nil, fmt.Errorf("%s.operation: %w", at, err)
+			return nil, nil, fmt.Errorf("%s.operation: %w", at, err)
 		}
 		wanted = append(wanted, used...)
 	}
 	if op.Spec.Params, err = seen.only(wanted); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p.mark(op, s, c)
-	return op, nil
+	return op, seen.open(wanted), nil
 }
 
 func componentOf(s *step, t *v1alpha1.WorkflowTemplate) string {

@@ -37,20 +37,29 @@ type Plan struct {
 	Metric *v1alpha1.Metric
 	// fixed are the params that all trials get.
 	fixed map[string]any
+	// outline is set in the plan of a workflow that does not exist yet; else nil.
+	outline *Outline
 }
 
 // Compile makes the plan of a workflow that was found sound; what only values show is told here.
 func Compile(ctx context.Context, w *v1alpha1.Workflow) (*Plan, error) {
-	c := newCompiler(&w.Spec)
 	given, err := scopeOf(w)
 	if err != nil {
 		return nil, err
 	}
+	return compile(ctx, w, given, nil)
+}
+
+func compile(ctx context.Context, w *v1alpha1.Workflow, given scope, outline *Outline) (_ *Plan, err error) {
+	c := newCompiler(&w.Spec)
 	t, at := c.template(w.Spec.Entrypoint)
 	if t == nil {
 		return nil, fmt.Errorf("spec.entrypoint: template %q does not exist", w.Spec.Entrypoint)
 	}
-	p := &Plan{workflow: w, compiler: c, EarlyStopping: w.Spec.EarlyStopping}
+	p := &Plan{workflow: w, compiler: c, EarlyStopping: w.Spec.EarlyStopping, outline: outline}
+	if outline != nil {
+		outline.Plan = p
+	}
 	if p.scope, err = given.inside(t.Inputs, "spec.params"); err != nil {
 		return nil, err
 	}
@@ -87,6 +96,12 @@ func keys(m map[string]any) []string {
 // search renders the space of a matrix and makes its algorithm. A mapping over nothing that an expression gave is
 // a matrix without trials.
 func (p *Plan) search(ctx context.Context, t *trials) error {
+	if o := p.outline; o != nil {
+		var err error
+		if p.fixed, err = o.given(ctx, &t.step); err != nil || o.isOpen(t.space.References()) {
+			return err
+		}
+	}
 	rendered, errs := t.space.Render(ctx, p.values(nil, nil))
 	if err := errs.Err(); err != nil {
 		return err
@@ -103,6 +118,9 @@ func (p *Plan) search(ctx context.Context, t *trials) error {
 		return fmt.Errorf("%s: %w", p.body.path, err)
 	}
 	p.Iterations, _ = p.Search.(*search.Iterations)
+	if p.outline != nil {
+		return nil
+	}
 	p.fixed, err = p.params(ctx, &t.step, p.values(nil, nil))
 	return err
 }
@@ -151,8 +169,11 @@ func plain(rendered any) (map[string]any, error) {
 
 // Total is how many children there will be, or -1 where that is not known. What runs at the end does not count.
 func (p *Plan) Total() int64 {
-	if p.Graph != nil {
+	switch {
+	case p.Graph != nil:
 		return int64(p.Graph.Len())
+	case p.Search == nil: // an outline whose search is open
+		return -1
 	}
 	return p.Search.Total()
 }

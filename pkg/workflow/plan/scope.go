@@ -79,9 +79,14 @@ func (s scope) inside(inputs []v1alpha1.Input, path string) (scope, error) {
 	if len(inputs) == 0 {
 		return s, nil
 	}
-	given := v1alpha1.Values{}
+	given, known := v1alpha1.Values{}, make([]v1alpha1.Input, 0, len(inputs))
 	for _, input := range inputs {
-		if value, ok := s[input.Name]; ok {
+		value, ok := s[input.Name]
+		if _, is := value.(open); is {
+			continue
+		}
+		known = append(known, input)
+		if ok {
 			raw, err := encode(value)
 			if err != nil {
 				return nil, err
@@ -89,7 +94,7 @@ func (s scope) inside(inputs []v1alpha1.Input, path string) (scope, error) {
 			given[input.Name] = raw
 		}
 	}
-	resolved, errs := params.Resolve(inputs, given, path)
+	resolved, errs := params.Resolve(known, given, path)
 	if err := errs.Err(); err != nil {
 		return nil, err
 	}
@@ -103,11 +108,29 @@ func (s scope) with(values map[string]any) scope {
 	return out
 }
 
-// only are the named ones of those that there are.
+// open is the value of a param that depends on what comes of others: the expression that will give it.
+type open string
+
+// open are the named ones that are not known yet.
+func (s scope) open(names []string) map[string]string {
+	var out map[string]string
+	for _, name := range names {
+		if value, is := s[name].(open); is {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[name] = string(value)
+		}
+	}
+	return out
+}
+
+// only are the named ones of those that there are and that are known.
 func (s scope) only(names []string) (v1alpha1.Values, error) {
 	out := v1alpha1.Values{}
 	for _, name := range names {
-		if value, ok := s[name]; ok {
+		value, ok := s[name]
+		if _, is := value.(open); ok && !is {
 			raw, err := encode(value)
 			if err != nil {
 				return nil, err
