@@ -101,7 +101,7 @@ func NewCommand(s *Shell) *cobra.Command {
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
 	addCommands(root, groupRuns, newRun(s), newList(s), newGet(s), newStatuses(s), newWhy(s), newTree(s), newLogs(s), newWait(s),
-		newStop(s), newResume(s), newRestart(s), newApprove(s), newMove(s))
+		newStop(s), newResume(s), newRestart(s), newApprove(s), newMove(s), newPreview(s), newLint(s))
 	addCommands(root, groupLimits, newQueues(s), newProjects(s), newOrganizations(s), newAgents(s))
 	addCommands(root, groupOther, newUI(s), newVersion(s), newOptions())
 	return root

@@ -89,23 +89,29 @@ func (s *Shell) reasonsOf(x *queueyard.Explanation) *reasons {
 }
 
 func (s *Shell) writeReasons(r *reasons, format string) error {
+	if format == "text" {
+		return s.reasonsText(r)
+	}
+	return s.printData(r, format)
+}
+
+// printData writes what is no object of the API as JSON or YAML.
+func (s *Shell) printData(data any, format string) error {
 	switch format {
 	case "json":
-		text, err := json.MarshalIndent(r, "", "    ")
+		text, err := json.MarshalIndent(data, "", "    ")
 		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintln(s.Out, string(text))
 		return err
 	case "yaml":
-		text, err := yaml.Marshal(r)
+		text, err := yaml.Marshal(data)
 		if err != nil {
 			return err
 		}
 		_, err = s.Out.Write(text)
 		return err
-	case "text":
-		return s.reasonsText(r)
 	}
 	return fmt.Errorf("-o %q: write text, json or yaml", format)
 }
