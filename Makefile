@@ -79,6 +79,25 @@ test-unit: ## Run unit, property and integration tests (needs make build).
 test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
 	go test -count=1 -timeout 30m ./test/e2e/...
 
+# What a node with real containers is made of. containerd has a module of its own: its dependencies are not ours.
+NODE_PROGRAMS := kubelet kube-proxy pause containerd containerd-shim-runc-v2 ctr
+ABOUT_kubelet := kubelet $(K8S_VERSION)
+ABOUT_kube-proxy := kube-proxy $(K8S_VERSION)
+
+bin/node/kubelet bin/node/kube-proxy: bin/node/%: FORCE
+	$(call build,$*,k8s.io/kubernetes/cmd/$*,,$@)
+
+bin/node/pause: FORCE
+	$(call build,pause,./test/node/pause,,$@)
+
+bin/node/containerd bin/node/containerd-shim-runc-v2 bin/node/ctr: bin/node/%: FORCE
+	$(call build,$*,github.com/containerd/containerd/v2/cmd/$*,-C hack/node,$(CURDIR)/$@)
+
+.PHONY: test-node
+test-node: bin/sandbox-control-plane bin/kubectl $(NODE_PROGRAMS:%=bin/node/%) images bin/helm ## Install the chart on a node with real containers (root on Linux) and run the quickstart there.
+	hack/node/packages.sh
+	go test -count=1 -v -timeout 30m ./test/node
+
 .PHONY: bench
 bench: BASELINE ?= $(shell git log -1 --format=%h --grep='^Benchmarks' -- docs/benchmarks.md)
 bench: build ## Measure the ledger against its targets and BASELINE, a cluster against the stock scheduler, operations and workflows (about 50 minutes).

@@ -29,15 +29,17 @@ func main() {
 }
 
 func runCommand() *cobra.Command {
-	var port int
+	var o controlplane.Options
 	cmd := command("run", "Run etcd, kube-apiserver and Kubernetes' controllers",
 		func(ctx context.Context, dir layout.Dir) error {
 			if err := os.Chdir(string(dir)); err != nil {
 				return err
 			}
-			return controlplane.Run(ctx, controlplane.Options{Dir: dir, Port: port})
+			o.Dir = dir
+			return controlplane.Run(ctx, o)
 		})
-	cmd.Flags().IntVar(&port, "port", 0, "the API server's port on the loopback address")
+	cmd.Flags().IntVar(&o.Port, "port", 0, "the API server's port on the loopback address")
+	cmd.Flags().StringVar(&o.Address, "address", "", "an address of this machine at which pods reach the API server; empty: none")
 	require(cmd, "port")
 	return cmd
 }

@@ -81,7 +81,7 @@ func (u *up) ensureControlPlane(ctx context.Context) error {
 		}
 		u.options.Progress(fmt.Sprintf("sandbox runs already in %s", u.dir))
 	} else {
-		if u.state, err = cluster.Prepare(u.dir); err != nil {
+		if u.state, err = cluster.Prepare(u.dir, ""); err != nil {
 			return err
 		}
 		component, err := u.controlPlane()

@@ -92,7 +92,7 @@ func StartShared(options ...Option) (*Env, error) {
 }
 
 func (e *Env) start(ctx context.Context) error {
-	running, err := cluster.Start(ctx, e.Dir, e.binDir)
+	running, err := cluster.Start(ctx, e.Dir, e.binDir, "")
 	if err != nil {
 		return err
 	}

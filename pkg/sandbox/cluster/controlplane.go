@@ -25,16 +25,18 @@ const ControlPlaneProgram = "sandbox-control-plane"
 // ControlPlane is the name of the component.
 const ControlPlane = "control-plane"
 
-// Prepare makes everything a control plane needs to start in dir. It must not be called while one runs there.
-func Prepare(dir layout.Dir) (*State, error) {
+// Prepare makes everything a control plane needs to start in dir. It must not be called while one runs there. With an
+// address of this machine the API server is reached there too, by pods with a network of their own and through the
+// Service kubernetes; empty: on the loopback address only.
+func Prepare(dir layout.Dir, address string) (*State, error) {
 	if err := os.MkdirAll(string(dir), 0o700); err != nil {
 		return nil, err
 	}
-	state, err := ensureState(dir)
+	state, err := ensureState(dir, address)
 	if err != nil {
 		return nil, err
 	}
-	return state, ensureCredentials(dir, state.Ports)
+	return state, ensureCredentials(dir, state)
 }
 
 // Program finds one of the project's programs in binDir.
@@ -52,9 +54,13 @@ func ControlPlaneProcess(dir layout.Dir, state *State, binDir string) (process.S
 	if err != nil {
 		return process.Spec{}, err
 	}
+	args := []string{"run", "--dir", string(dir), "--port", strconv.Itoa(state.Ports.APIServer)}
+	if state.Address != "" {
+		args = append(args, "--address", state.Address)
+	}
 	return process.Spec{
 		Path: program,
-		Args: []string{"run", "--dir", string(dir), "--port", strconv.Itoa(state.Ports.APIServer)},
+		Args: args,
 		Dir:  string(dir),
 		Log:  dir.Log(ControlPlane),
 	}, nil

@@ -32,6 +32,12 @@ const (
 // KubeletClientUser is who the API server is when it asks a node for logs.
 const KubeletClientUser = "kube-apiserver-kubelet-client"
 
+// Addresses of Services. The first is that of the API server's own, kubernetes.
+const (
+	ServiceRange   = "10.96.0.0/16"
+	ServiceAddress = "10.96.0.1"
+)
+
 // clients are the Kubernetes identities of components that hold a certificate.
 var clients = []struct {
 	name, user string
@@ -43,7 +49,7 @@ var clients = []struct {
 	{ProcessNode, "system:node:" + ProcessNode, []string{"system:nodes"}},
 }
 
-func ensureCredentials(dir layout.Dir, ports Ports) error {
+func ensureCredentials(dir layout.Dir, state *State) error {
 	ca, err := pki.EnsureAuthority(dir.PKI(), CA)
 	if err != nil {
 		return err
@@ -52,11 +58,13 @@ func ensureCredentials(dir layout.Dir, ports Ports) error {
 	if err != nil {
 		return err
 	}
+	apiServer := []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1"}
+	if state.Address != "" {
+		apiServer = append(apiServer, state.Address, ServiceAddress)
+	}
 	steps := []func() error{
 		func() error { return pki.EnsureKeyPair(dir.PKI(), ServiceAccounts) },
-		func() error {
-			return ca.EnsureServing(APIServer, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1")
-		},
+		func() error { return ca.EnsureServing(APIServer, apiServer...) },
 		func() error { return ca.EnsureServing(Kubelet, "localhost", ProcessNode, "127.0.0.1") },
 		func() error { return ca.EnsureServing(SchedulerServing, "localhost", "127.0.0.1") },
 		func() error { return ca.EnsureClient(KubeletClient, KubeletClientUser) },
@@ -75,7 +83,7 @@ func ensureCredentials(dir layout.Dir, ports Ports) error {
 		if c.name == Admin {
 			path = dir.Kubeconfig()
 		}
-		if err := writeCertificateKubeconfig(dir, ports, c.name, path); err != nil {
+		if err := writeCertificateKubeconfig(dir, state.Ports, c.name, path); err != nil {
 			return err
 		}
 	}

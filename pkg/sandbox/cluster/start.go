@@ -16,9 +16,9 @@ type Running struct {
 	Config *rest.Config
 }
 
-// Start runs a control plane in dir as a child of this process and waits until it is ready.
-func Start(ctx context.Context, dir layout.Dir, binDir string) (*Running, error) {
-	state, err := Prepare(dir)
+// Start runs a control plane in dir as a child of this process and waits until it is ready. About address see Prepare.
+func Start(ctx context.Context, dir layout.Dir, binDir, address string) (*Running, error) {
+	state, err := Prepare(dir, address)
 	if err != nil {
 		return nil, err
 	}

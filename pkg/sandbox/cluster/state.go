@@ -16,6 +16,9 @@ type State struct {
 	// Kind tells a sandbox's directory from any other.
 	Kind  string `json:"kind"`
 	Ports Ports  `json:"ports"`
+	// Address is where the API server is reached from outside the loopback, from pods with a network of their own.
+	// Empty: not at all.
+	Address string `json:"address,omitempty"`
 }
 
 // Ports are all on the loopback address.
@@ -57,7 +60,7 @@ func ReadState(dir layout.Dir) (*State, error) {
 }
 
 // ensureState reads the state or begins a new one, and replaces ports that another program has taken meanwhile.
-func ensureState(dir layout.Dir) (*State, error) {
+func ensureState(dir layout.Dir, address string) (*State, error) {
 	state, err := ReadState(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		state, err = &State{Kind: stateKind}, nil
@@ -65,6 +68,7 @@ func ensureState(dir layout.Dir) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	state.Address = address
 	p := &state.Ports
 	ports := []*int{&p.APIServer, &p.Kubelet, &p.ControllerWebhook, &p.ControllerHealth, &p.ControllerMetrics}
 	for i := range p.Schedulers {

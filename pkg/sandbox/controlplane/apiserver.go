@@ -18,44 +18,45 @@ import (
 
 func apiServerFlags(o Options) []string {
 	dir := o.Dir
-	return []string{
-		"--etcd-servers=" + clientSocket,
-		"--bind-address=127.0.0.1",
-		"--advertise-address=127.0.0.1",
-		"--secure-port=" + strconv.Itoa(o.Port),
-		// A loopback address is not allowed in Endpoints, so the "kubernetes" service gets none.
-		"--endpoint-reconciler-type=none",
-		"--service-cluster-ip-range=10.96.0.0/16",
+	// A loopback address is not allowed in Endpoints, so the "kubernetes" service gets none.
+	reach := []string{"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"}
+	if o.Address != "" {
+		reach = []string{"--bind-address=0.0.0.0", "--advertise-address=" + o.Address}
+	}
+	return append(reach,
+		"--etcd-servers="+clientSocket,
+		"--secure-port="+strconv.Itoa(o.Port),
+		"--service-cluster-ip-range="+cluster.ServiceRange,
 		"--allow-privileged=true",
 
 		"--authorization-mode=Node,RBAC",
 		"--anonymous-auth=false",
 		"--enable-admission-plugins=NodeRestriction",
-		"--client-ca-file=" + dir.Cert(cluster.CA),
-		"--tls-cert-file=" + dir.Cert(cluster.APIServer),
-		"--tls-private-key-file=" + dir.Key(cluster.APIServer),
+		"--client-ca-file="+dir.Cert(cluster.CA),
+		"--tls-cert-file="+dir.Cert(cluster.APIServer),
+		"--tls-private-key-file="+dir.Key(cluster.APIServer),
 
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-		"--service-account-key-file=" + serviceAccountPublicKey(dir),
-		"--service-account-signing-key-file=" + dir.Key(cluster.ServiceAccounts),
+		"--service-account-key-file="+serviceAccountPublicKey(dir),
+		"--service-account-signing-key-file="+dir.Key(cluster.ServiceAccounts),
 
-		"--kubelet-certificate-authority=" + dir.Cert(cluster.CA),
-		"--kubelet-client-certificate=" + dir.Cert(cluster.KubeletClient),
-		"--kubelet-client-key=" + dir.Key(cluster.KubeletClient),
+		"--kubelet-certificate-authority="+dir.Cert(cluster.CA),
+		"--kubelet-client-certificate="+dir.Cert(cluster.KubeletClient),
+		"--kubelet-client-key="+dir.Key(cluster.KubeletClient),
 		"--kubelet-preferred-address-types=InternalIP",
 
-		"--requestheader-client-ca-file=" + dir.Cert(cluster.FrontProxyCA),
-		"--requestheader-allowed-names=" + cluster.FrontProxyClient,
+		"--requestheader-client-ca-file="+dir.Cert(cluster.FrontProxyCA),
+		"--requestheader-allowed-names="+cluster.FrontProxyClient,
 		"--requestheader-username-headers=X-Remote-User",
 		"--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
-		"--proxy-client-cert-file=" + dir.Cert(cluster.FrontProxyClient),
-		"--proxy-client-key-file=" + dir.Key(cluster.FrontProxyClient),
+		"--proxy-client-cert-file="+dir.Cert(cluster.FrontProxyClient),
+		"--proxy-client-key-file="+dir.Key(cluster.FrontProxyClient),
 
 		// One machine's programs share this server: it should be limited by the processor, not by a count.
 		"--max-requests-inflight=3000",
 		"--max-mutating-requests-inflight=1000",
-	}
+	)
 }
 
 func serviceAccountPublicKey(dir layout.Dir) string {

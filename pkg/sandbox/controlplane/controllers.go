@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
@@ -9,7 +10,6 @@ import (
 	"k8s.io/kubernetes/cmd/kube-controller-manager/names"
 
 	"github.com/queueyard/queueyard/pkg/sandbox/cluster"
-	"github.com/queueyard/queueyard/pkg/sandbox/layout"
 )
 
 // controllers are those that make sense without networks, volumes and clouds.
@@ -36,7 +36,14 @@ var controllers = []string{
 	names.ValidatingAdmissionPolicyStatusController,
 }
 
-func controllerFlags(dir layout.Dir) []string {
+// networked are those that besides make sense where pods have a network and Services are reached.
+var networked = []string{names.EndpointsController, names.EndpointSliceController}
+
+func controllerFlags(o Options) []string {
+	dir, controllers := o.Dir, controllers
+	if o.Address != "" {
+		controllers = slices.Concat(controllers, networked)
+	}
 	return []string{
 		"--kubeconfig=" + dir.KubeconfigOf(cluster.ControllerManager),
 		// Each controller acts as its own service account, as in most installations: admission sees who asks.
@@ -52,16 +59,16 @@ func controllerFlags(dir layout.Dir) []string {
 	}
 }
 
-func runControllers(ctx context.Context, dir layout.Dir) error {
-	o, err := options.NewKubeControllerManagerOptions()
+func runControllers(ctx context.Context, o Options) error {
+	manager, err := options.NewKubeControllerManagerOptions()
 	if err != nil {
 		return err
 	}
 	known, disabled, aliases := app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases()
-	if err := parseFlags(o.Flags(known, disabled, aliases), controllerFlags(dir)); err != nil {
+	if err := parseFlags(manager.Flags(known, disabled, aliases), controllerFlags(o)); err != nil {
 		return err
 	}
-	config, err := o.Config(ctx, known, disabled, aliases)
+	config, err := manager.Config(ctx, known, disabled, aliases)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ import (
 type Options struct {
 	Dir  layout.Dir
 	Port int
+	// Address is where pods with a network of their own reach the API server. Empty: they do not.
+	Address string
 }
 
 // Run starts everything and returns when the context ends or one part fails; the parts cannot do without each other.
@@ -47,7 +49,7 @@ func Run(ctx context.Context, o Options) error {
 		if err := waitForAPIServer(ctx, o.Dir); err != nil {
 			return part(ctx, "kube-apiserver", err)
 		}
-		return part(ctx, "kube-controller-manager", runControllers(ctx, o.Dir))
+		return part(ctx, "kube-controller-manager", runControllers(ctx, o))
 	})
 	return parts.Wait()
 }

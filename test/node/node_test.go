@@ -1,0 +1,118 @@
+// Package node tests an installation on a node whose pods are real containers. It needs root, Linux and a few Debian
+// packages; make test-node brings what is missing and runs it.
+package node
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// repository is the root of the sources, seen from here.
+const repository = "../.."
+
+const patience = 2 * time.Minute
+
+// programs gives the directory of the node's programs, or skips the test with what is missing.
+func programs(t *testing.T) string {
+	t.Helper()
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		t.Skip("skipped: a node with real containers needs root on Linux")
+	}
+	bin, err := filepath.Abs(filepath.Join(repository, "bin", "node"))
+	require.NoError(t, err)
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "ctr", "kubelet", "kube-proxy", "pause"} {
+		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
+			t.Skipf("skipped: %s is missing in bin/node; make test-node builds it", name)
+		}
+	}
+	for _, name := range []string{"runc", "iptables", "ip", "/usr/lib/cni/bridge", "/bin/busybox"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("skipped: %s is missing; make test-node installs it where there is apt-get", name)
+		}
+	}
+	return bin
+}
+
+const (
+	namespace = "queueyard-system"
+	release   = "queueyard"
+	tag       = "test"
+)
+
+// TestQuickstart installs the chart as docs/install.md says and runs the examples to their end.
+func TestQuickstart(t *testing.T) {
+	bin := programs(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	defer cancel()
+	m := startMachine(ctx, t, bin)
+	m.loadProject()
+	m.loadExamples()
+
+	m.command("helm", append([]string{"install", release}, chart...)...)
+	m.command("kubectl", "wait", "-n", namespace, "deployment", "--all", "--for=condition=Available", "--timeout=120s")
+	m.command("helm", "test", release, "-n", namespace)
+
+	t.Run("the scheduler is elected", func(t *testing.T) {
+		holder := m.get(t, "lease", "queueyard-scheduler", namespace, "{.spec.holderIdentity}")
+		pods := m.get(t, "pods", "", namespace, "{.items[*].metadata.name}")
+		require.True(t, slices.ContainsFunc(strings.Fields(pods), func(pod string) bool { return strings.HasPrefix(holder, pod) }),
+			"the lease is held by %q, the pods are %s", holder, pods)
+	})
+
+	m.eventuallyApplied(ctx, "manifests/examples/quickstart/queues.yaml")
+	t.Run("the webhook is reached through its Service", func(t *testing.T) {
+		out, err := m.run("kubectl", "run", "stray", "-n", "quickstart", "--image", exampleImage, "--labels", "queueyard.io/queue=default")
+		require.Error(t, err, out)
+		require.Contains(t, err.Error(), "allowedQueues")
+	})
+
+	m.command("kubectl", "apply", "-f", "manifests/examples/quickstart/jobs.yaml", "-f", "manifests/examples/quickstart/operation.yaml",
+		"-f", "manifests/examples/quickstart/workflow.yaml")
+	t.Run("the server answers who waits", func(t *testing.T) {
+		m.command("kubectl", "get", "--raw", "/apis/visibility.queueyard.io/v1alpha1")
+	})
+	t.Run("Jobs run in containers", func(t *testing.T) {
+		m.command("kubectl", "wait", "-n", "quickstart", "job", "--all", "--for=condition=Complete", "--timeout=180s")
+		for pod := range strings.FieldsSeq(m.get(t, "pods", "", "quickstart", "{.items[*].spec.schedulerName}")) {
+			require.Equal(t, "queueyard-scheduler", pod)
+		}
+		require.Contains(t, m.command("kubectl", "logs", "-n", "quickstart", "job/summarize-petal-length"), "mean")
+	})
+	t.Run("outputs come back by the termination message", func(t *testing.T) {
+		m.command("kubectl", "wait", "-n", "quickstart", "operation/best-guess", "workflow/tune-iris", "--for=jsonpath={.status.phase}=succeeded", "--timeout=300s")
+		require.NotEmpty(t, m.get(t, "operation", "best-guess", "quickstart", "{.status.outputs.accuracy}"))
+		require.NotEmpty(t, m.get(t, "workflow", "tune-iris", "quickstart", "{.status.outputs.accuracy}"))
+	})
+
+	// What runs when the programs are exchanged goes on.
+	m.command("kubectl", "create", "job", "long", "-n", "quickstart", "--image", exampleImage, "--", "sleep", "3600")
+	m.command("kubectl", "wait", "-n", "quickstart", "pod", "-l", "job-name=long", "--for=condition=Ready", "--timeout=60s")
+	before := m.get(t, "pods", "", "quickstart", `{.items[?(@.metadata.labels.job-name=="long")].metadata.uid}`)
+
+	t.Run("upgrade and rollback", func(t *testing.T) {
+		m.command("helm", append([]string{"upgrade", release, "--set", "controller.replicas=1", "--set", "scheduler.replicas=1", "--wait", "--timeout", "180s"}, chart...)...)
+		m.command("kubectl", "create", "job", "after-upgrade", "-n", "quickstart", "--image", exampleImage, "--", "true")
+		m.command("kubectl", "wait", "-n", "quickstart", "job/after-upgrade", "--for=condition=Complete", "--timeout=120s")
+		m.command("helm", "rollback", release, "1", "-n", namespace, "--wait", "--timeout", "180s")
+		require.Equal(t, "2", m.get(t, "deployment", "queueyard-scheduler", namespace, "{.spec.replicas}"))
+		m.command("kubectl", "create", "job", "after-rollback", "-n", "quickstart", "--image", exampleImage, "--", "true")
+		m.command("kubectl", "wait", "-n", "quickstart", "job/after-rollback", "--for=condition=Complete", "--timeout=120s")
+	})
+	t.Run("uninstall leaves what runs, queues and definitions", func(t *testing.T) {
+		m.command("helm", "uninstall", release, "-n", namespace, "--wait", "--timeout", "120s")
+		require.Equal(t, "1", m.get(t, "job", "long", "quickstart", "{.status.ready}"))
+		require.NotEmpty(t, m.get(t, "queue.queueyard.io", "training", "", "{.metadata.uid}"))
+		// Nobody's webhook stands in the way of the cluster's own pods any more.
+		m.command("kubectl", "create", "job", "plain", "-n", "quickstart", "--image", exampleImage, "--", "true")
+	})
+	require.Equal(t, before, m.get(t, "pods", "", "quickstart", `{.items[?(@.metadata.labels.job-name=="long")].metadata.uid}`))
+}
