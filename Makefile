@@ -80,15 +80,19 @@ test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
 	go test -count=1 -timeout 30m ./test/e2e/...
 
 # What a node with real containers is made of. containerd has a module of its own: its dependencies are not ours.
-NODE_PROGRAMS := kubelet kube-proxy pause containerd containerd-shim-runc-v2 ctr
+NODE_PROGRAMS := kube-scheduler kubelet kube-proxy pause containerd containerd-shim-runc-v2 ctr goawk
+ABOUT_kube-scheduler := the cluster's own scheduler $(K8S_VERSION)
 ABOUT_kubelet := kubelet $(K8S_VERSION)
 ABOUT_kube-proxy := kube-proxy $(K8S_VERSION)
 
-bin/node/kubelet bin/node/kube-proxy: bin/node/%: FORCE
+bin/node/kube-scheduler bin/node/kubelet bin/node/kube-proxy: bin/node/%: FORCE
 	$(call build,$*,k8s.io/kubernetes/cmd/$*,,$@)
 
 bin/node/pause: FORCE
 	$(call build,pause,./test/node/pause,,$@)
+
+bin/node/goawk: FORCE
+	$(call build,goawk,github.com/benhoyt/goawk,-C hack/node,$(CURDIR)/$@)
 
 bin/node/containerd bin/node/containerd-shim-runc-v2 bin/node/ctr: bin/node/%: FORCE
 	$(call build,$*,github.com/containerd/containerd/v2/cmd/$*,-C hack/node,$(CURDIR)/$@)

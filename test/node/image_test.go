@@ -107,16 +107,19 @@ func add(w *tar.Writer, name string, data []byte, mode int64) error {
 	return err
 }
 
-// busyboxApplets are what the examples' containers call.
-var busyboxApplets = []string{"awk", "cat", "echo", "false", "printf", "sh", "sleep", "test", "true", "wget"}
+// busyboxApplets are what containers call beside awk, in which Debian's busybox lacks mathematics.
+var busyboxApplets = []string{"cat", "echo", "false", "printf", "sh", "sleep", "test", "true", "wget"}
 
-// busybox is an image with a shell and awk, and the files of the repository that the examples read.
-func busybox(ref, program string, files map[string][]byte) (image, error) {
-	data, err := os.ReadFile(program)
-	if err != nil {
-		return image{}, fmt.Errorf("static busybox (Debian package busybox-static): %w", err)
+// shell is an image with a shell and awk, both static, and further files.
+func shell(ref, awk string, files map[string][]byte) (image, error) {
+	i := image{ref: ref, files: map[string][]byte{}, links: map[string]string{}}
+	for name, program := range map[string]string{"bin/busybox": "/bin/busybox", "bin/awk": awk} {
+		data, err := os.ReadFile(program)
+		if err != nil {
+			return image{}, err
+		}
+		i.files[name] = data
 	}
-	i := image{ref: ref, files: map[string][]byte{"bin/busybox": data}, links: map[string]string{}}
 	// Containers of a real node have a file for this, at the same path in all; the process node names it.
 	i.env = []string{"PATH=/bin", "TERMINATION_MESSAGE_PATH=/dev/termination-log"}
 	for _, applet := range busyboxApplets {

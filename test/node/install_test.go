@@ -13,7 +13,7 @@ import (
 // chart is where helm finds it, and how it is told of the images that were loaded.
 var chart = []string{"charts/queueyard", "--namespace", namespace, "--create-namespace", "--set", "image.tag=" + tag}
 
-// exampleImage is the one that the examples name. Here it holds busybox and the files that they read.
+// exampleImage is the one that the examples name. Here it holds a shell, awk and the files that they read.
 const exampleImage = "debian:stable-slim"
 
 // loadProject makes the images of the programs known to the node, as make images built them.
@@ -38,7 +38,7 @@ func (m *machine) loadExamples() {
 		require.NoError(m.t, err)
 		files[examples+"/"+e.Name()] = data
 	}
-	box, err := busybox("docker.io/library/"+exampleImage, "/bin/busybox", files)
+	box, err := shell("docker.io/library/"+exampleImage, filepath.Join(m.bin, "goawk"), files)
 	require.NoError(m.t, err)
 	m.load(box)
 }

@@ -75,6 +75,8 @@ func startMachine(ctx context.Context, t *testing.T, bin string) *machine {
 	m.startRuntime(ctx)
 	m.startKubelet(ctx)
 	m.startProxy(ctx)
+	m.startScheduler()
+	t.Cleanup(m.explain)
 	return m
 }
 
@@ -87,6 +89,7 @@ func (m *machine) identities(ctx context.Context) {
 	for name, who := range map[string]struct{ user, group string }{
 		"container-node": {"system:node:" + nodeName, "system:nodes"},
 		"kube-proxy":     {"system:kube-proxy", "system:node-proxier"},
+		"kube-scheduler": {"system:kube-scheduler", ""},
 	} {
 		require.NoError(t, ca.EnsureClient(name, who.user, who.group))
 		config := clientcmdapi.NewConfig()
@@ -251,6 +254,13 @@ func (m *machine) startProxy(ctx context.Context) {
 	m.start("kube-proxy", "--config", config)
 }
 
+// startScheduler starts the cluster's own, which places Queueyard's pods.
+func (m *machine) startScheduler() {
+	config := m.dir.KubeconfigOf("kube-scheduler")
+	m.start("kube-scheduler", "--kubeconfig", config, "--authentication-kubeconfig", config, "--authorization-kubeconfig", config,
+		"--leader-elect=false", "--bind-address", address, "--secure-port", "10259", "--cert-dir", filepath.Join(string(m.dir), "kube-scheduler"))
+}
+
 // start runs one of the node's programs until the end of the test.
 func (m *machine) start(program string, args ...string) {
 	m.t.Helper()
@@ -262,6 +272,21 @@ func (m *machine) start(program string, args ...string) {
 			m.tail(program)
 		}
 	})
+}
+
+// explain shows what a failed test left in the cluster.
+func (m *machine) explain() {
+	if !m.t.Failed() {
+		return
+	}
+	for _, args := range [][]string{
+		{"get", "pods", "-A", "-o", "wide"},
+		{"get", "events", "-A", "--sort-by=.metadata.creationTimestamp"},
+		{"logs", "-n", namespace, "-l", "app.kubernetes.io/part-of=queueyard", "--prefix", "--tail=20"},
+	} {
+		out, err := m.run("kubectl", args...)
+		m.t.Logf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
 }
 
 func (m *machine) tail(program string) {

@@ -29,7 +29,7 @@ func programs(t *testing.T) string {
 	}
 	bin, err := filepath.Abs(filepath.Join(repository, "bin", "node"))
 	require.NoError(t, err)
-	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "ctr", "kubelet", "kube-proxy", "pause"} {
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "ctr", "kubelet", "kube-proxy", "kube-scheduler", "pause", "goawk"} {
 		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
 			t.Skipf("skipped: %s is missing in bin/node; make test-node builds it", name)
 		}
@@ -61,58 +61,52 @@ func TestQuickstart(t *testing.T) {
 	m.command("kubectl", "wait", "-n", namespace, "deployment", "--all", "--for=condition=Available", "--timeout=120s")
 	m.command("helm", "test", release, "-n", namespace)
 
-	t.Run("the scheduler is elected", func(t *testing.T) {
-		holder := m.get(t, "lease", "queueyard-scheduler", namespace, "{.spec.holderIdentity}")
-		pods := m.get(t, "pods", "", namespace, "{.items[*].metadata.name}")
-		require.True(t, slices.ContainsFunc(strings.Fields(pods), func(pod string) bool { return strings.HasPrefix(holder, pod) }),
-			"the lease is held by %q, the pods are %s", holder, pods)
-	})
+	t.Log("the scheduler is elected")
+	holder := m.get(t, "lease", "queueyard-scheduler", namespace, "{.spec.holderIdentity}")
+	pods := m.get(t, "pods", "", namespace, "{.items[*].metadata.name}")
+	require.True(t, slices.ContainsFunc(strings.Fields(pods), func(pod string) bool { return strings.HasPrefix(holder, pod) }),
+		"the lease is held by %q, the pods are %s", holder, pods)
 
 	m.eventuallyApplied(ctx, "manifests/examples/quickstart/queues.yaml")
-	t.Run("the webhook is reached through its Service", func(t *testing.T) {
-		out, err := m.run("kubectl", "run", "stray", "-n", "quickstart", "--image", exampleImage, "--labels", "queueyard.io/queue=default")
-		require.Error(t, err, out)
-		require.Contains(t, err.Error(), "allowedQueues")
-	})
+	t.Log("the webhook is reached through its Service")
+	out, err := m.run("kubectl", "run", "stray", "-n", "quickstart", "--image", exampleImage, "--labels", "queueyard.io/queue=default")
+	require.Error(t, err, out)
+	require.Contains(t, err.Error(), `queue "default" is not allowed to project "flowers"`)
 
 	m.command("kubectl", "apply", "-f", "manifests/examples/quickstart/jobs.yaml", "-f", "manifests/examples/quickstart/operation.yaml",
 		"-f", "manifests/examples/quickstart/workflow.yaml")
-	t.Run("the server answers who waits", func(t *testing.T) {
-		m.command("kubectl", "get", "--raw", "/apis/visibility.queueyard.io/v1alpha1")
-	})
-	t.Run("Jobs run in containers", func(t *testing.T) {
-		m.command("kubectl", "wait", "-n", "quickstart", "job", "--all", "--for=condition=Complete", "--timeout=180s")
-		for pod := range strings.FieldsSeq(m.get(t, "pods", "", "quickstart", "{.items[*].spec.schedulerName}")) {
-			require.Equal(t, "queueyard-scheduler", pod)
-		}
-		require.Contains(t, m.command("kubectl", "logs", "-n", "quickstart", "job/summarize-petal-length"), "mean")
-	})
-	t.Run("outputs come back by the termination message", func(t *testing.T) {
-		m.command("kubectl", "wait", "-n", "quickstart", "operation/best-guess", "workflow/tune-iris", "--for=jsonpath={.status.phase}=succeeded", "--timeout=300s")
-		require.NotEmpty(t, m.get(t, "operation", "best-guess", "quickstart", "{.status.outputs.accuracy}"))
-		require.NotEmpty(t, m.get(t, "workflow", "tune-iris", "quickstart", "{.status.outputs.accuracy}"))
-	})
+	t.Log("the server answers who waits")
+	m.command("kubectl", "get", "--raw", "/apis/visibility.queueyard.io/v1alpha1")
+	t.Log("Jobs run in containers")
+	m.command("kubectl", "wait", "-n", "quickstart", "job", "--all", "--for=condition=Complete", "--timeout=300s")
+	for name := range strings.FieldsSeq(m.get(t, "pods", "", "quickstart", "{.items[*].spec.schedulerName}")) {
+		require.Equal(t, "queueyard-scheduler", name)
+	}
+	require.Contains(t, m.command("kubectl", "logs", "-n", "quickstart", "job/summarize-petal-length"), "mean")
+	t.Log("outputs come back by the termination message")
+	m.command("kubectl", "wait", "-n", "quickstart", "operation/best-guess", "workflow/tune-iris", "--for=jsonpath={.status.phase}=succeeded", "--timeout=300s")
+	require.NotEmpty(t, m.get(t, "operation", "best-guess", "quickstart", "{.status.outputs.accuracy}"))
+	require.NotEmpty(t, m.get(t, "workflow", "tune-iris", "quickstart", "{.status.outputs.accuracy}"))
 
 	// What runs when the programs are exchanged goes on.
 	m.command("kubectl", "create", "job", "long", "-n", "quickstart", "--image", exampleImage, "--", "sleep", "3600")
 	m.command("kubectl", "wait", "-n", "quickstart", "pod", "-l", "job-name=long", "--for=condition=Ready", "--timeout=60s")
 	before := m.get(t, "pods", "", "quickstart", `{.items[?(@.metadata.labels.job-name=="long")].metadata.uid}`)
 
-	t.Run("upgrade and rollback", func(t *testing.T) {
-		m.command("helm", append([]string{"upgrade", release, "--set", "controller.replicas=1", "--set", "scheduler.replicas=1", "--wait", "--timeout", "180s"}, chart...)...)
-		m.command("kubectl", "create", "job", "after-upgrade", "-n", "quickstart", "--image", exampleImage, "--", "true")
-		m.command("kubectl", "wait", "-n", "quickstart", "job/after-upgrade", "--for=condition=Complete", "--timeout=120s")
-		m.command("helm", "rollback", release, "1", "-n", namespace, "--wait", "--timeout", "180s")
-		require.Equal(t, "2", m.get(t, "deployment", "queueyard-scheduler", namespace, "{.spec.replicas}"))
-		m.command("kubectl", "create", "job", "after-rollback", "-n", "quickstart", "--image", exampleImage, "--", "true")
-		m.command("kubectl", "wait", "-n", "quickstart", "job/after-rollback", "--for=condition=Complete", "--timeout=120s")
-	})
-	t.Run("uninstall leaves what runs, queues and definitions", func(t *testing.T) {
-		m.command("helm", "uninstall", release, "-n", namespace, "--wait", "--timeout", "120s")
-		require.Equal(t, "1", m.get(t, "job", "long", "quickstart", "{.status.ready}"))
-		require.NotEmpty(t, m.get(t, "queue.queueyard.io", "training", "", "{.metadata.uid}"))
-		// Nobody's webhook stands in the way of the cluster's own pods any more.
-		m.command("kubectl", "create", "job", "plain", "-n", "quickstart", "--image", exampleImage, "--", "true")
-	})
+	t.Log("upgrade and rollback")
+	m.command("helm", append([]string{"upgrade", release, "--set", "controller.replicas=1", "--set", "scheduler.replicas=1", "--wait", "--timeout", "180s"}, chart...)...)
+	m.command("kubectl", "create", "job", "after-upgrade", "-n", "quickstart", "--image", exampleImage, "--", "true")
+	m.command("kubectl", "wait", "-n", "quickstart", "job/after-upgrade", "--for=condition=Complete", "--timeout=120s")
+	m.command("helm", "rollback", release, "1", "-n", namespace, "--wait", "--timeout", "180s")
+	require.Equal(t, "2", m.get(t, "deployment", "queueyard-scheduler", namespace, "{.spec.replicas}"))
+	m.command("kubectl", "create", "job", "after-rollback", "-n", "quickstart", "--image", exampleImage, "--", "true")
+	m.command("kubectl", "wait", "-n", "quickstart", "job/after-rollback", "--for=condition=Complete", "--timeout=120s")
+
+	t.Log("uninstall leaves what runs, queues and definitions")
+	m.command("helm", "uninstall", release, "-n", namespace, "--wait", "--timeout", "120s")
+	require.Equal(t, "1", m.get(t, "job", "long", "quickstart", "{.status.ready}"))
+	require.NotEmpty(t, m.get(t, "queue.queueyard.io", "training", "", "{.metadata.uid}"))
+	// Nobody's webhook stands in the way of the cluster's own pods any more.
+	m.command("kubectl", "create", "job", "plain", "-n", "quickstart", "--image", exampleImage, "--", "true")
 	require.Equal(t, before, m.get(t, "pods", "", "quickstart", `{.items[?(@.metadata.labels.job-name=="long")].metadata.uid}`))
 }
