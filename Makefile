@@ -81,6 +81,7 @@ test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
 
 # What a node with real containers is made of. containerd has a module of its own: its dependencies are not ours.
 NODE_PROGRAMS := kube-scheduler kubelet kube-proxy pause containerd containerd-shim-runc-v2 ctr goawk
+ABOUT_helm := helm
 ABOUT_kube-scheduler := the cluster's own scheduler $(K8S_VERSION)
 ABOUT_kubelet := kubelet $(K8S_VERSION)
 ABOUT_kube-proxy := kube-proxy $(K8S_VERSION)
@@ -97,9 +98,13 @@ bin/node/goawk: FORCE
 bin/node/containerd bin/node/containerd-shim-runc-v2 bin/node/ctr: bin/node/%: FORCE
 	$(call build,$*,github.com/containerd/containerd/v2/cmd/$*,-C hack/node,$(CURDIR)/$@)
 
+bin/helm: FORCE
+	$(call build,helm,helm.sh/helm/v4/cmd/helm,-C hack/tools/chart,$(CURDIR)/$@)
+
 .PHONY: test-node
-test-node: bin/sandbox-control-plane bin/kubectl $(NODE_PROGRAMS:%=bin/node/%) images bin/helm ## Install the chart on a node with real containers (root on Linux) and run the quickstart there.
+test-node: bin/sandbox-control-plane bin/kubectl bin/helm $(NODE_PROGRAMS:%=bin/node/%) ## Install the chart on a node with real containers (root on Linux) and run the quickstart there.
 	hack/node/packages.sh
+	$(MAKE) images VERSION=test PLATFORMS=linux/$$(go env GOARCH)
 	go test -count=1 -v -timeout 30m ./test/node
 
 .PHONY: bench
