@@ -24,7 +24,7 @@ type Shell struct {
 	genericiooptions.IOStreams
 	// Colours may be used on Out.
 	Colours bool
-	// Size of the terminal that Out is; nil: it is none.
+	// Size of the terminal that Out is; nil: it is none that can be drawn over.
 	Size func() (width, height int)
 	// Interactive: somebody sits at In and can answer.
 	Interactive bool
@@ -39,15 +39,15 @@ type Shell struct {
 
 // Terminal is the shell of the process.
 func Terminal() *Shell {
-	terminal := term.IsTerminal(int(os.Stdout.Fd()))
+	terminal, dumb := term.IsTerminal(int(os.Stdout.Fd())), os.Getenv("TERM") == "dumb"
 	s := &Shell{
 		IOStreams:   genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
-		Colours:     terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		Colours:     terminal && !dumb && os.Getenv("NO_COLOR") == "",
 		Interactive: terminal && term.IsTerminal(int(os.Stdin.Fd())),
 		Now:         time.Now,
 		Zone:        time.Local,
 	}
-	if terminal {
+	if terminal && !dumb {
 		s.Size = func() (width, height int) {
 			width, height, err := term.GetSize(int(os.Stdout.Fd()))
 			if err != nil {
@@ -102,7 +102,7 @@ func NewCommand(s *Shell) *cobra.Command {
 	root.SetCompletionCommandGroupID(groupOther)
 	addCommands(root, groupRuns, newRun(s), newList(s), newGet(s), newStatuses(s), newWhy(s), newTree(s), newLogs(s), newWait(s),
 		newStop(s), newResume(s), newRestart(s), newApprove(s), newMove(s), newPreview(s), newLint(s))
-	addCommands(root, groupLimits, newQueues(s), newProjects(s), newOrganizations(s), newAgents(s))
+	addCommands(root, groupLimits, newTop(s), newQueues(s), newProjects(s), newOrganizations(s), newAgents(s))
 	addCommands(root, groupOther, newUI(s), newVersion(s), newOptions())
 	return root
 }

@@ -44,6 +44,9 @@ var shared struct {
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
+	if os.Getenv(asProgram) != "" {
+		return program()
+	}
 	flag.Parse()
 	var err error
 	if shared.env, err = testenv.StartShared(testenv.WithCRDs()); err != nil {
