@@ -24,3 +24,6 @@ role controller controller.yaml "$(go list -f '{{.Dir}}' ./pkg/controllers/... .
 role controller-agent agent.yaml ./pkg/controllers/agent
 (cd hack/tools/chart && go build -o ../../../bin/render-chart ./cmd/render && ../../../bin/render-chart)
 go run ./hack/clidoc docs/cli.md
+
+# Licences of what is compiled in.
+hack/licenses.sh

@@ -44,6 +44,7 @@ type Server struct {
 	options  Options
 	visitors *visitors
 	doors    *doors
+	shapes   shapes
 	handler  http.Handler
 }
 
@@ -74,7 +75,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("DELETE /api/v1/session", s.signOut)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	for pattern, answer := range map[string]func(*call) (any, error){
-		"GET /api/v1/overview": s.overview,
+		"GET /api/v1/overview":                           s.overview,
+		"GET /api/v1/workflows/{namespace}/{name}":       s.workflow,
+		"GET /api/v1/workflows/{namespace}/{name}/sweep": s.sweep,
 	} {
 		mux.Handle(pattern, s.api(answer))
 	}

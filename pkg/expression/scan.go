@@ -17,10 +17,12 @@ type piece struct {
 	line, column int // where text begins, from 0
 }
 
-// split cuts a string at its expressions. whole is true when the string is one expression and nothing else.
+// split cuts a string at its expressions. whole is true when the string is one expression and nothing else. One
+// expression more than a template may have is the last: nobody wants the rest.
 func split(s string) (pieces []piece, whole bool, bad *fault) {
 	rest := 0
-	for {
+	var at place
+	for n := 0; n <= MaxExpressions; n++ {
 		start := strings.Index(s[rest:], opening)
 		if start < 0 {
 			break
@@ -28,16 +30,16 @@ func split(s string) (pieces []piece, whole bool, bad *fault) {
 		start += rest
 		end := closingOf(s, start+len(opening))
 		if end < 0 {
-			line, column := position(s, start)
-			return nil, false, &fault{line, column, "{{ is not closed", `write }} after the expression, or {{ "{{" }} for the braces themselves`}
+			at = at.to(s, start)
+			return nil, false, &fault{at.line, at.column, "{{ is not closed", `write }} after the expression, or {{ "{{" }} for the braces themselves`}
 		}
 		if start > rest {
 			pieces = append(pieces, piece{text: s[rest:start]})
 		}
 		source := s[start+len(opening) : end]
 		begins := start + len(opening) + len(source) - len(strings.TrimLeft(source, " \t\r\n"))
-		line, column := position(s, begins)
-		pieces = append(pieces, piece{text: strings.TrimSpace(source), expression: true, line: line, column: column})
+		at = at.to(s, begins)
+		pieces = append(pieces, piece{text: strings.TrimSpace(source), expression: true, line: at.line, column: at.column})
 		rest = end + len(closing)
 	}
 	if rest < len(s) {
@@ -107,7 +109,15 @@ func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-func position(s string, i int) (line, column int) {
-	line = strings.Count(s[:i], "\n")
-	return line, utf8.RuneCountInString(s[strings.LastIndexByte(s[:i], '\n')+1 : i])
+// place is where a byte of a string is, for people: lines and characters, from 0.
+type place struct{ index, line, column int }
+
+// to is a later place of the same string.
+func (p place) to(s string, index int) place {
+	between := s[p.index:index]
+	if lines := strings.Count(between, "\n"); lines > 0 {
+		p.line, p.column = p.line+lines, 0
+		between = between[strings.LastIndexByte(between, '\n')+1:]
+	}
+	return place{index, p.line, p.column + utf8.RuneCountInString(between)}
 }

@@ -52,7 +52,7 @@ var plain = []struct {
 	templates []string
 }{
 	{"install", Values{}, []string{
-		"controller.yaml", "defaults.yaml", "disruption.yaml", "network.yaml", "rbac.yaml", "roles.yaml",
+		"controller.yaml", "defaults.yaml", "disruption.yaml", "network.yaml", "policies.yaml", "rbac.yaml", "roles.yaml",
 		"scheduler-config.yaml", "scheduler.yaml", "services.yaml", "visibility.yaml", "webhook.yaml",
 	}},
 	{"agent", Values{"agent": Values{"name": "agent"}}, []string{"agent.yaml"}},

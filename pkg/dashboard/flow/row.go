@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -208,6 +209,14 @@ func (c *chart) row(o child, depth int) {
 	}
 }
 
+// said is what an entry says beside its status.
+func said(e v1alpha1.TimelineEntry) string {
+	if e.Message == "" && !strings.EqualFold(e.Reason, string(e.Status)) {
+		return e.Reason
+	}
+	return e.Message
+}
+
 // titleOf is what a child is called among its siblings.
 func titleOf(o child) string {
 	title := o.step
@@ -234,6 +243,5 @@ func messageOf(o client.Object) string {
 	if c := meta.FindStatusCondition(conditions, v1alpha1.WaitingCondition); c != nil && c.Status == metav1.ConditionFalse {
 		return c.Message
 	}
-	last := timeline.Last(stateOf(o).timeline)
-	return cmp.Or(last.Message, last.Reason)
+	return said(timeline.Last(stateOf(o).timeline))
 }

@@ -72,7 +72,7 @@ type Trial struct {
 	Value *float64 `json:"value,omitempty"`
 	// Continues is the trial that it goes on from.
 	Continues string `json:"continues,omitempty"`
-	// Waited and Ran in milliseconds, until now where it goes on.
+	// Waited in its queue and Ran on a node so many milliseconds, until now where it goes on.
 	Waited  int64 `json:"waited"`
 	Ran     int64 `json:"ran"`
 	Attempt int64 `json:"attempt,omitempty"`
@@ -146,7 +146,7 @@ func trialOf(c child, metric *v1alpha1.Metric, now time.Time) (t Trial, ended in
 		switch span.Kind {
 		case Waiting:
 			t.Waited += took
-		case Running:
+		case Starting, Running:
 			t.Ran += took
 		}
 	}

@@ -18,10 +18,14 @@ import { useSession } from './parts/session.js'
 import { Frame, NotFound, Broken } from './parts/layout.js'
 import { SignIn } from './pages/signin.js'
 import { Overview } from './pages/overview.js'
+import { Workflow } from './pages/workflow.js'
+import { Sweep } from './pages/sweep.js'
 
 // In the order in which they are tried. `nav` puts a page into the navigation.
 const routes = [
   { path: '/', page: Overview, nav: 'Overview' },
+  { path: '/workflows/:namespace/:name', page: Workflow },
+  { path: '/workflows/:namespace/:name/sweep', page: Sweep },
 ]
 
 function App() {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/yaml"
@@ -53,6 +54,46 @@ func TestReadyWhenTheDefinitionsAreThere(t *testing.T) {
 	installDefinitions(t, env, func(string) bool { return true })
 	s.until(t, "it is ready", func(status int, _ string) bool { return status == http.StatusOK })
 	require.False(t, s.ended(), "it was never started anew")
+
+	// What it tells of itself it tells those who may ask, and nobody what is in its memory.
+	may := administrator(t, env)
+	for path, want := range map[string]int{"/metrics": http.StatusOK, "/configz": http.StatusOK, "/debug/pprof/": http.StatusNotFound, "/debug/pprof/heap": http.StatusNotFound} {
+		status, _ := s.ask(t, path, "")
+		require.Contains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, status, "%s, asked by anybody", path)
+		status, says := s.ask(t, path, may)
+		require.Equal(t, want, status, "%s: %s", path, says)
+	}
+}
+
+// administrator is the token of an account that may do everything.
+func administrator(t *testing.T, env *testenv.Env) string {
+	t.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "boss"}}
+	_, err := env.Client.CoreV1().ServiceAccounts("default").Create(t.Context(), account, metav1.CreateOptions{})
+	require.NoError(t, err)
+	_, err = env.Client.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "boss"},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "boss"}}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	config, err := env.ConfigFor(t.Context(), "default", "boss")
+	require.NoError(t, err)
+	return config.BearerToken
+}
+
+// ask asks for a path, with a token or as anybody.
+func (s *scheduler) ask(t *testing.T, path, token string) (status int, says string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.address+path, nil)
+	require.NoError(t, err)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := s.client.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(body[:min(len(body), 500)])
 }
 
 // named says whether readiness waits for a resource because it is not defined.

@@ -36,7 +36,7 @@ func TestCertificateIsMadeAndTrusted(t *testing.T) {
 	for _, w := range mutating.Webhooks {
 		require.Equal(t, secret.Data["ca.crt"], w.ClientConfig.CABundle, w.Name)
 	}
-	require.Len(t, validating.Webhooks, 3)
+	require.Len(t, validating.Webhooks, 4)
 	for _, w := range validating.Webhooks {
 		require.Equal(t, secret.Data["ca.crt"], w.ClientConfig.CABundle, w.Name)
 	}
