@@ -7,12 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -99,6 +102,13 @@ func TestWait(t *testing.T) {
 	op := ran("train", v1alpha1.StatusQueued)
 	c := with(op)
 	require.NoError(t, c.Objects.Get(t.Context(), client.ObjectKeyFromObject(op), op))
+	watched := make(chan struct{})
+	c.Objects = interceptor.NewClient(c.Objects, interceptor.Funcs{
+		Watch: func(ctx context.Context, to client.WithWatch, list client.ObjectList, options ...client.ListOption) (watch.Interface, error) {
+			defer close(watched)
+			return to.Watch(ctx, list, options...)
+		},
+	})
 	var seen []v1alpha1.Status
 	for now, err := range c.Versions(t.Context(), op) {
 		require.NoError(t, err)
@@ -107,14 +117,19 @@ func TestWait(t *testing.T) {
 		if next == "" {
 			continue
 		}
-		go func() { // the fake server hands changes over one by one
+		go func() { // what changes between a list and its watch is not told by the fake server
+			<-watched
 			o := now.DeepCopyObject().(*v1alpha1.Operation)
 			o.Status = ran("", v1alpha1.StatusQueued, next).Status
-			require.NoError(t, c.Objects.Status().Update(context.Background(), o))
+			assert.NoError(t, c.Objects.Status().Update(context.Background(), o))
 		}()
 	}
 	require.Equal(t, []v1alpha1.Status{v1alpha1.StatusQueued, v1alpha1.StatusRunning, v1alpha1.StatusFailed}, seen)
 
+	c = with(op)
+	require.NoError(t, c.Objects.Get(t.Context(), client.ObjectKeyFromObject(op), op))
+	op.Status = ran("", v1alpha1.StatusQueued, v1alpha1.StatusFailed).Status
+	require.NoError(t, c.Objects.Status().Update(t.Context(), op))
 	r, err := c.Wait(t.Context(), op, InStatus(v1alpha1.StatusSucceeded))
 	require.NoError(t, err)
 	require.False(t, r.Reached)
