@@ -106,6 +106,10 @@ test-node: bin/sandbox-control-plane bin/kubectl bin/helm $(NODE_PROGRAMS:%=bin/
 	hack/node/packages.sh
 	$(MAKE) images VERSION=test PLATFORMS=linux/$$(go env GOARCH)
 	go test -count=1 -v -timeout 30m ./test/node
+.PHONY: python
+python: ## Install what the test of the Python example needs (Debian, as root); without it that test is skipped.
+	@python3 -c 'import kubernetes' 2>/dev/null || /usr/bin/python3 -c 'import kubernetes' 2>/dev/null || \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends python3-kubernetes; }
 
 .PHONY: bench
 bench: BASELINE ?= $(shell git log -1 --format=%h --grep='^Benchmarks' -- docs/benchmarks.md)
