@@ -73,11 +73,15 @@ test: build bin/race/queueyard-scheduler bin/race/queueyard-controller test-unit
 .PHONY: test-unit
 test-unit: export CGO_ENABLED := 1
 test-unit: ## Run unit, property and integration tests (needs make build).
-	go test -race -timeout 20m $$(CGO_ENABLED=0 go list ./... | grep -v /test/e2e)
+	go test -race -timeout 20m $$(CGO_ENABLED=0 go list ./... | grep -v -e /test/e2e -e /test/drill)
 
 .PHONY: test-e2e
 test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
-	go test -count=1 -timeout 30m ./test/e2e/...
+	go test -count=1 -p 1 -timeout 30m ./test/e2e/... ./test/drill
+
+.PHONY: drill
+drill: build ## Break a sandbox in every way for 10 minutes, under load and audit; the report is drill.txt.
+	go test -count=1 -timeout 30m -v ./test/drill -duration 10m -report '$(CURDIR)/drill.txt'
 
 # What a node with real containers is made of. containerd has a module of its own: its dependencies are not ours.
 NODE_PROGRAMS := kube-scheduler kubelet kube-proxy pause containerd containerd-shim-runc-v2 ctr goawk

@@ -1,0 +1,262 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/sandbox"
+	"github.com/queueyard/queueyard/pkg/sandbox/simulation"
+	"github.com/queueyard/queueyard/test/audit"
+	"github.com/queueyard/queueyard/test/testenv"
+)
+
+var (
+	duration = flag.Duration("duration", 0, "how long to go on; every fault comes at least once")
+	writeTo  = flag.String("report", "", "file that gets the report")
+)
+
+const (
+	// patience is how long recovery may take on a loaded machine; what it took is reported.
+	patience = 3 * time.Minute
+	// settles is how long the load runs on between two faults.
+	settles = 3 * time.Second
+	// leaseDuration of the schedulers is shorter than in an installation, as in the other tests.
+	leaseDuration = 6 * time.Second
+)
+
+// fault is one way to break a cluster. It returns when everything is allowed to work again.
+type fault struct {
+	name string
+	do   func(context.Context, *site) error
+}
+
+var faults = []fault{
+	{"the leading scheduler is killed", func(_ context.Context, s *site) error { return s.signalLeader(syscall.SIGKILL) }},
+	{"the leading scheduler stands still for 8 s", func(ctx context.Context, s *site) error {
+		leader, err := s.leader(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.sandbox.Signal(leader, syscall.SIGSTOP); err != nil {
+			return err
+		}
+		pause(ctx, 8*time.Second)
+		return s.sandbox.Signal(leader, syscall.SIGCONT)
+	}},
+	{"the controller is killed", func(_ context.Context, s *site) error { return s.sandbox.Kill(sandbox.Controller) }},
+	{"etcd and the API server are killed", func(_ context.Context, s *site) error { return s.sandbox.Kill(sandbox.ControlPlane) }},
+	{"the webhook's certificate is expired", func(ctx context.Context, s *site) error { return expireCertificate(ctx, s.client) }},
+	{"all watches of the programs are dropped", func(_ context.Context, s *site) error {
+		if s.proxy.drop() == 0 {
+			return errors.New("no program watches anything through the proxy")
+		}
+		return nil
+	}},
+	{"every second request is 429 for 4 s", func(ctx context.Context, s *site) error { return s.spoil(ctx, tooMany, 2, 4*time.Second) }},
+	{"every second request is 500 for 4 s", func(ctx context.Context, s *site) error { return s.spoil(ctx, failed, 2, 4*time.Second) }},
+	{"every request is 500 for 4 s", func(ctx context.Context, s *site) error { return s.spoil(ctx, failed, 1, 4*time.Second) }},
+	{"no request is answered for 8 s", func(ctx context.Context, s *site) error { return s.spoil(ctx, silence, 1, 8*time.Second) }},
+}
+
+// site is where it happens.
+type site struct {
+	sandbox *sandbox.Sandbox
+	client  client.Client
+	clients kubernetes.Interface
+	proxy   *proxy
+}
+
+// TestDrill loses nothing, doubles nothing and exceeds nothing, whatever breaks.
+func TestDrill(t *testing.T) {
+	s := newSite(t)
+	ctx := t.Context()
+	config, err := s.sandbox.Config()
+	require.NoError(t, err)
+	require.NoError(t, setUp(ctx, s.client))
+	audited := audit.DefaultConfig()
+	audited.StuckAfter = time.Minute // nobody is there to serve while a lease runs out
+	watcher, err := audit.Watch(ctx, config, audited, func(v audit.Violation) { t.Log(v) })
+	require.NoError(t, err)
+
+	l := newLoad(s.client)
+	require.NoError(t, l.watch(ctx, s.clients))
+	submitting, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.submit(submitting)
+	}()
+	start := time.Now()
+	require.NoError(t, l.untilServed(ctx, start))
+
+	reports := make([]faultReport, len(faults))
+	for i := 0; i < len(faults) || time.Since(start) < *duration; i++ {
+		f, r := faults[i%len(faults)], &reports[i%len(faults)]
+		from := time.Now()
+		require.NoError(t, f.do(ctx, s), f.name)
+		require.NoError(t, l.untilServed(ctx, time.Now()), "%s: nothing goes on after it", f.name)
+		pause(ctx, settles)
+		r.name, r.times = f.name, r.times+1
+		stall := l.stall(from, time.Now())
+		r.stall = max(r.stall, stall)
+		t.Logf("%s: nothing started for %s at most", f.name, stall.Round(100*time.Millisecond))
+	}
+	stop()
+	<-done
+	var out outcome
+	err = wait.PollUntilContextTimeout(ctx, time.Second, patience, true, func(ctx context.Context) (bool, error) {
+		var err error
+		out, err = l.outcome(ctx)
+		return err == nil && len(out.Lost) == 0, nil
+	})
+	violations := watcher.Stop()
+	text := report(time.Since(start), out, violations, reports)
+	t.Log("\n" + text)
+	if *writeTo != "" {
+		require.NoError(t, os.WriteFile(*writeTo, []byte(text), 0o644))
+	}
+	require.NoError(t, err, "lost: %v", out.Lost)
+	require.Empty(t, out.Doubled)
+	require.Empty(t, violations)
+	require.Equal(t, out.Submitted, out.Finished)
+	require.Positive(t, s.proxy.spoilt.Load(), "the programs' requests go through the proxy")
+}
+
+// newSite is a sandbox with two schedulers whose programs reach the API server through a proxy.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	bin, err := testenv.BinDir()
+	require.NoError(t, err)
+	home := filepath.Join(t.TempDir(), "sandbox")
+	t.Cleanup(func() {
+		if s, err := sandbox.Open(home); err == nil {
+			if t.Failed() {
+				logs(t, home)
+			}
+			require.NoError(t, s.Down(context.Background()))
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	up, err := sandbox.Up(ctx, sandbox.Options{Dir: home, BinDir: bin, WorkDir: home, NoProcessNode: true,
+		SimulatedNodes: 2, Capacity: simulation.DefaultCapacity(), Schedulers: 2, LeaseDuration: leaseDuration})
+	require.NoError(t, err)
+	s := &site{sandbox: up}
+	config, err := up.Config()
+	require.NoError(t, err)
+	config.QPS, config.Timeout = -1, 15*time.Second
+	scheme := runtime.NewScheme()
+	require.NoError(t, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)))
+	s.client, err = client.New(config, client.Options{Scheme: scheme})
+	require.NoError(t, err)
+	watching, err := up.Config()
+	require.NoError(t, err)
+	s.clients, err = kubernetes.NewForConfig(watching)
+	require.NoError(t, err)
+	s.proxy, err = newProxy(watching)
+	require.NoError(t, err)
+	t.Cleanup(s.proxy.server.CloseClientConnections) // Close would wait for the watches
+	for _, component := range []string{sandbox.Scheduler, sandbox.Controller} {
+		require.NoError(t, s.proxy.lead(up.Dir().KubeconfigOf(component)))
+	}
+	for _, component := range []string{sandbox.SchedulerReplica(0), sandbox.SchedulerReplica(1), sandbox.Controller} {
+		require.NoError(t, up.Kill(component)) // the supervisor starts it again, with the kubeconfig of now
+	}
+	return s
+}
+
+func logs(t *testing.T, home string) {
+	files, _ := filepath.Glob(filepath.Join(home, "logs", "*.log"))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			t.Logf("end of %s\n%s", filepath.Base(file), text[max(0, len(text)-3000):])
+		}
+	}
+}
+
+// leader is the component that holds the schedulers' lease.
+func (s *site) leader(ctx context.Context) (leader string, err error) {
+	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		for i := range 2 {
+			if s.leads(ctx, i) {
+				leader = sandbox.SchedulerReplica(i)
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	return leader, err
+}
+
+func (s *site) signalLeader(signal syscall.Signal) error {
+	leader, err := s.leader(context.Background())
+	if err != nil {
+		return fmt.Errorf("no scheduler leads: %w", err)
+	}
+	return s.sandbox.Signal(leader, signal)
+}
+
+// spoil has the proxy answer for a while.
+func (s *site) spoil(ctx context.Context, what reply, of int64, d time.Duration) error {
+	s.proxy.spoilOne(what, of)
+	defer s.proxy.heal()
+	pause(ctx, d)
+	return nil
+}
+
+// pause lets a fault, or the load, go on.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// untilServed waits until an operation that was submitted after a moment has got a node: everything works again.
+func (l *load) untilServed(ctx context.Context, moment time.Time) error {
+	return wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		return l.servedSince(moment), nil
+	})
+}
+
+var webhookSecret = client.ObjectKey{Namespace: "queueyard-system", Name: "queueyard-webhook-certificate"}
+
+// expireCertificate puts a certificate that has ended in the place of the webhooks'.
+func expireCertificate(ctx context.Context, c client.Client) error {
+	secret := &corev1.Secret{}
+	if err := c.Get(ctx, webhookSecret, secret); err != nil {
+		return err
+	}
+	before := string(secret.Data[corev1.TLSCertKey])
+	expired, err := expiredCertificate()
+	if err != nil {
+		return err
+	}
+	secret.Data = expired
+	if err := c.Update(ctx, secret); err != nil {
+		return err
+	}
+	// It is made anew without anybody's help.
+	return wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		err := c.Get(ctx, webhookSecret, secret)
+		now := string(secret.Data[corev1.TLSCertKey])
+		return err == nil && now != before && now != string(expired[corev1.TLSCertKey]), nil
+	})
+}
