@@ -37,8 +37,8 @@ import (
 )
 
 const (
-	// workers work on that many assignments at a time.
-	workers = 8
+	// workers work on that many assignments at a time: their time goes by in waiting for the hub, which may be far away.
+	workers = 32
 	// firstRetry and lastRetry bound the pause after an error.
 	firstRetry, lastRetry = 50 * time.Millisecond, 10 * time.Second
 	// settleAfter is how long what waits is left as it is while the hub does not answer.

@@ -15,8 +15,8 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
-// hubQPS and hubBurst bound what is asked of the hub.
-const hubQPS, hubBurst = 100, 200
+// hubQPS and hubBurst bound what is asked of the hub; an operation takes about ten requests.
+const hubQPS, hubBurst = 400, 800
 
 // connect makes clients and a cache of the hub, of the agent's namespace alone. Nothing is asked of the hub yet.
 func connect(config *rest.Config, agent string, options ...cluster.Option) (cluster.Cluster, error) {
