@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -177,7 +179,7 @@ func (f *fleet) nothingLeft() {
 
 // A queue is given to another agent while some of its operations run and others wait, the steps of a workflow run where their queues are, and
 // then both clusters are cut off, their controllers and the hub's killed, at any time: each operation has one result, and no limit is broken
-// in any cluster, nor over all.
+// in any cluster, nor over all. So it is when the hub's own control plane is killed.
 func TestPartitions(t *testing.T) {
 	f := beginFleet(t, "fleet")
 	east, west := f.served("east", "east", 6), f.served("west", "west", 6)
@@ -224,7 +226,50 @@ templates:
 			}
 		}
 	})
+	t.Run("the hub's control plane is killed", func(t *testing.T) { f.hubIsKilled(t) })
 	t.Run("cuts and kills", func(t *testing.T) { f.cutsAndKills(t, east, west) })
+}
+
+// hubIsKilled keeps the control plane of the hub from serving until something that it assigned has ended meanwhile: what runs goes on, and
+// when the hub is back each has ended once, at its first attempt.
+func (f *fleet) hubIsKilled(t *testing.T) {
+	s := &scenario{T: t, namespace: f.namespace, agent: f.agent, audit: f.audit}
+	const each = 12
+	queues := []string{f.served("killed-east", "east", 4), f.served("killed-west", "west", 4)}
+	over := filepath.Join(t.TempDir(), "over")
+	s.create(s.operation("outlasts", queues[0], shell("until [ -e "+over+" ]; do sleep 0.1; done")))
+	s.reach("outlasts", v1alpha1.StatusRunning)
+	var made []client.Object
+	for i := range 2*each - 1 {
+		op := s.operation(fmt.Sprintf("killed-%d", i), queues[(i+1)%2], nil)
+		op.Spec.Template = &v1alpha1.RunTemplate{Pod: encoded(simulated("2"))}
+		made = append(made, op)
+	}
+	s.createTogether(made)
+	worker := f.objects[f.agent+"-east"]
+	require.NoError(t, shared.sandbox.Kill(sandbox.ControlPlane))
+	require.NoError(t, os.WriteFile(over, nil, 0o600))
+	s.eventually("it ends while the hub is away", func() (bool, any) {
+		components, _, err := shared.sandbox.Status()
+		require.NoError(t, err)
+		for _, c := range components {
+			if c.Name == sandbox.ControlPlane && c.PID != 0 {
+				_ = shared.sandbox.Kill(sandbox.ControlPlane) // it may have ended meanwhile
+			}
+		}
+		copies := &v1alpha1.OperationList{}
+		err = worker.List(s.Context(), copies, client.MatchingLabels{v1alpha1.OriginNamespaceLabel: s.namespace, v1alpha1.OriginNameLabel: "outlasts"})
+		return err == nil && len(copies.Items) == 1 && copies.Items[0].Status.Phase == v1alpha1.StatusSucceeded, fmt.Sprint(err, len(copies.Items))
+	})
+	for _, queue := range queues {
+		f.ended(queue, v1alpha1.StatusSucceeded, each)
+	}
+	ops := &v1alpha1.OperationList{}
+	require.NoError(t, shared.objects.List(s.Context(), ops, client.InNamespace(s.namespace)))
+	for _, op := range ops.Items {
+		assert.EqualValues(t, 1, op.Status.Attempt, op.Name)
+	}
+	f.nothingLeft()
 }
 
 func (f *fleet) cutsAndKills(t *testing.T, queues ...string) {
