@@ -117,13 +117,14 @@ python: ## Install what the test of the Python example needs (Debian, as root); 
 
 .PHONY: bench
 bench: BASELINE ?= $(shell git log -1 --format=%h --grep='^Benchmarks' -- docs/benchmarks.md)
-bench: build ## Measure the ledger against its targets and BASELINE, a cluster against the stock scheduler, operations and workflows (about 50 minutes).
+bench: build ## Measure the ledger against its targets and BASELINE, a cluster against the stock scheduler, operations, workflows and agents (about an hour).
 	go run ./hack/bench -baseline '$(BASELINE)'
 	go test -run '^$$' -bench 'Memory' -benchtime 1x ./pkg/ledger
 	go test -run '^$$' -bench '[^y]$$' -benchtime 200000x ./pkg/ledger
 	go run ./test/perf
 	go run ./test/perf/operations -queued 10000
 	go run ./test/perf/workflows -children 2000 -nested 40
+	go run ./test/perf/agents
 
 .PHONY: bench-search
 bench-search: ## Measure how well and how fast searches suggest, beside goptuna (about 15 minutes).

@@ -37,6 +37,36 @@ func parseWrites(text []byte) map[string]float64 {
 	return counts
 }
 
+// Traffic is what an API server has been asked so far, leases and reviews included, and how many watches are open at it.
+type Traffic struct{ Requests, Writes, Watches float64 }
+
+// Traffic reads it.
+func (c *Cluster) Traffic(ctx context.Context) (Traffic, error) {
+	text, err := c.Client.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return Traffic{}, fmt.Errorf("read the API server's metrics: %w", err)
+	}
+	return parseTraffic(text), nil
+}
+
+func parseTraffic(text []byte) (t Traffic) {
+	for labels, value := range series(text, "apiserver_request_total") {
+		switch labels["verb"] {
+		case "WATCH":
+			continue
+		case "POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION":
+			t.Writes += value
+		}
+		t.Requests += value
+	}
+	for labels, value := range series(text, "apiserver_longrunning_requests") {
+		if labels["verb"] == "WATCH" {
+			t.Watches += value
+		}
+	}
+	return t
+}
+
 // Each is what was written between two counts, for each of n, and its sum.
 func Each(before, after map[string]float64, n int) (map[string]float64, float64) {
 	each, sum := map[string]float64{}, 0.0

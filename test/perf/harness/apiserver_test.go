@@ -22,3 +22,15 @@ other_total{verb="POST"} 5
 	require.Equal(t, map[string]float64{"POST pods": 2, "POST pods/binding": 3}, each)
 	require.Equal(t, 5.0, sum)
 }
+
+func TestParseTraffic(t *testing.T) {
+	require.Equal(t, Traffic{Requests: 20, Writes: 13, Watches: 5}, parseTraffic([]byte(`# HELP apiserver_request_total Counter of requests
+apiserver_request_total{code="201",component="apiserver",resource="pods",verb="POST"} 10
+apiserver_request_total{code="409",component="apiserver",resource="leases",verb="PUT"} 3
+apiserver_request_total{code="200",component="apiserver",resource="pods",verb="LIST"} 7
+apiserver_request_total{code="0",component="apiserver",resource="pods",verb="WATCH"} 90
+apiserver_longrunning_requests{component="apiserver",resource="pods",verb="WATCH"} 4
+apiserver_longrunning_requests{component="apiserver",resource="queues",verb="WATCH"} 1
+apiserver_longrunning_requests{component="apiserver",resource="pods",verb="CONNECT"} 2
+`)))
+}

@@ -22,9 +22,11 @@ const upTimeout = 3 * time.Minute
 
 // Options of a cluster.
 type Options struct {
-	Nodes    int    // simulated nodes
-	Bin      string // directory of the project's programs
-	Progress func(step string)
+	Nodes int    // simulated nodes
+	Bin   string // directory of the project's programs
+	// Agent whose queues it serves at the hub that HubKubeconfig leads to; empty: none.
+	Agent, HubKubeconfig string
+	Progress             func(step string)
 }
 
 // Cluster is the sandbox of one benchmark.
@@ -43,7 +45,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	s, err := sandbox.Up(ctx, sandbox.Options{Dir: dir, BinDir: o.Bin, SimulatedNodes: o.Nodes,
-		Capacity: simulation.DefaultCapacity(), NoProcessNode: true, Progress: o.Progress})
+		Capacity: simulation.DefaultCapacity(), NoProcessNode: true, Progress: o.Progress, Agent: o.Agent, HubKubeconfig: o.HubKubeconfig})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("bring up a sandbox in %s: %w", dir, err), discard(dir))
 	}

@@ -40,6 +40,22 @@ func (c *Cluster) Read(ctx context.Context) (Reading, error) {
 	return r, err
 }
 
+// CPU is the time that all components have used.
+func (c *Cluster) CPU() (sum time.Duration, err error) {
+	pids, err := c.PIDs()
+	if err != nil {
+		return 0, err
+	}
+	for component, pid := range pids {
+		used, err := cpuTime(pid)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", component, err)
+		}
+		sum += used
+	}
+	return sum, nil
+}
+
 // CPUSince is the milliseconds of CPU time that a component has used for each of n since a reading.
 func (r Reading) CPUSince(before Reading, component string, n int) float64 {
 	return float64((r.CPU[component] - before.CPU[component]).Microseconds()) / 1000 / float64(n)
