@@ -12,6 +12,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/sandbox/controlplane"
 	"github.com/queueyard/queueyard/pkg/sandbox/layout"
 	"github.com/queueyard/queueyard/pkg/sandbox/simulation/kwok"
+	"github.com/queueyard/queueyard/pkg/version"
 )
 
 func main() {
@@ -20,6 +21,7 @@ func main() {
 	root := &cobra.Command{
 		Use:          "sandbox-control-plane",
 		Short:        "The parts of a Queueyard sandbox that come from Kubernetes",
+		Version:      version.String(),
 		SilenceUsage: true,
 	}
 	root.AddCommand(runCommand(), simulateNodesCommand())

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/queueyard/queueyard/pkg/version"
 )
 
 func main() {
@@ -20,6 +22,7 @@ func main() {
 
 A sandbox is a directory and the processes that work on it: etcd, the Kubernetes API server and controllers,
 simulated nodes, one node that runs pods as local processes, and Queueyard's scheduler and controller.`,
+		Version:      version.String(),
 		SilenceUsage: true,
 	}
 	dir := root.PersistentFlags().String("dir", ".sandbox", "the sandbox's directory")
