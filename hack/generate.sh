@@ -22,7 +22,7 @@ role scheduler scheduler.yaml ./pkg/scheduler
 role scheduler-visibility visibility.yaml ./pkg/visibility
 role controller controller.yaml "$(go list -f '{{.Dir}}' ./pkg/controllers/... ./pkg/webhook/... | sed "s|^$PWD|.|" | grep -v '/controllers/agent$' | paste -sd';')"
 role controller-agent agent.yaml ./pkg/controllers/agent
-(cd hack/tools/chart && go build -o ../../../bin/render-chart ./cmd/render && ../../../bin/render-chart)
+(cd hack/tools/chart && go build -o ../../../bin/render-chart ./cmd/render && ../../../bin/render-chart -everything ../../../test/integration/chart/testdata/everything.yaml)
 go run ./hack/clidoc docs/cli.md
 
 # Licences of what is compiled in.

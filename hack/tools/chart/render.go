@@ -56,15 +56,50 @@ var plain = []struct {
 		"scheduler-config.yaml", "scheduler.yaml", "services.yaml", "visibility.yaml", "webhook.yaml",
 	}},
 	{"agent", Values{"agent": Values{"name": "agent"}}, []string{"agent.yaml"}},
-	{"monitoring", Values{"monitoring": Values{
-		"serviceMonitor": Values{"enabled": true}, "rules": Values{"enabled": true}, "dashboard": Values{"enabled": true},
-	}}, []string{"monitoring/dashboard.yaml", "monitoring/rules.yaml", "monitoring/servicemonitors.yaml"}},
+	{"monitoring", Values{"monitoring": monitored}, []string{"monitoring/dashboard.yaml", "monitoring/rules.yaml", "monitoring/servicemonitors.yaml"}},
 }
 
 // renamed are templates whose plain manifest has another name.
 var renamed = map[string]string{"agent.yaml": "worker-rbac.yaml"}
 
+// Everything are values that turn on all there is.
+var Everything = Values{
+	"image":     Values{"registry": "registry.example.com", "pullSecrets": []any{Values{"name": "registry"}}},
+	"scheduler": Values{"priorityClassName": "system-cluster-critical", "podLabels": Values{"team": "platform"}, "podAnnotations": Values{"note": "x"}, "extraArgs": []any{"--contention-profiling=false"}},
+	"controller": Values{
+		"nodeSelector": Values{"kubernetes.io/os": "linux"}, "serviceAccount": Values{"annotations": Values{"note": "x"}},
+		"tolerations":         []any{Values{"key": "control-plane", "operator": "Exists"}},
+		"podDisruptionBudget": Values{"minAvailable": "50%"},
+	},
+	"webhook":      Values{"excludedNamespaces": []any{"gatekeeper-system"}},
+	"certificates": Values{"certManager": Values{"enabled": true}},
+	"dashboard":    Values{"enabled": true, "tlsSecret": "dashboard-tls", "readOnly": true},
+	"agent":        Values{"name": "east"},
+	"networkPolicy": Values{
+		"metricsFrom": []any{Values{"namespaceSelector": Values{"matchLabels": Values{"kubernetes.io/metadata.name": "monitoring"}}}},
+		"egress":      Values{"enabled": true, "apiServer": []any{Values{"ipBlock": Values{"cidr": "10.0.0.1/32"}}}},
+	},
+	"monitoring": monitored,
+}
+
+var monitored = Values{"serviceMonitor": Values{"enabled": true}, "rules": Values{"enabled": true}, "dashboard": Values{"enabled": true}}
+
 const generated = "# Made from charts/queueyard by make generate. Change that.\n"
+
+// One is all of a release in one text, hooks and the like included.
+func One(chart *v2.Chart, values Values) (string, error) {
+	texts, err := Render(chart, Release, values)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		if text := strings.TrimSpace(texts[name]); strings.HasSuffix(name, ".yaml") && text != "" {
+			b.WriteString("---\n" + strings.TrimPrefix(text, "---\n") + "\n")
+		}
+	}
+	return b.String(), nil
+}
 
 // Plain are the plain manifests by path below manifests/. They are the chart's, less what is Helm's.
 func Plain(chart *v2.Chart, values Values) (map[string]string, error) {

@@ -1,0 +1,353 @@
+package chart
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v4/pkg/chart/v2/lint"
+	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"sigs.k8s.io/yaml"
+
+	v2 "helm.sh/helm/v4/pkg/chart/v2"
+)
+
+const (
+	root      = "../../.."
+	directory = root + "/charts/queueyard"
+)
+
+func load(t *testing.T) *v2.Chart {
+	t.Helper()
+	c, err := loader.Load(directory)
+	require.NoError(t, err)
+	return c
+}
+
+type object map[string]any
+
+func (o object) kind() string { return fmt.Sprint(o["kind"]) }
+func (o object) name() string { return fmt.Sprint(o.at("metadata", "name")) }
+
+// at is a field by its path, nil if there is none.
+func (o object) at(path ...string) any {
+	var value any = map[string]any(o)
+	for _, key := range path {
+		m, _ := value.(map[string]any)
+		value = m[key]
+	}
+	return value
+}
+
+func text(value any) string {
+	b, _ := json.Marshal(value)
+	return string(b)
+}
+
+// objects renders a chart and reads each document strictly: a key that is there twice is an error.
+func objects(t *testing.T, values Values) []object {
+	t.Helper()
+	texts, err := Render(load(t), Release, values)
+	require.NoError(t, err)
+	var all []object
+	for name, rendered := range texts {
+		if !strings.HasSuffix(name, ".yaml") {
+			continue
+		}
+		for document := range strings.SplitSeq("\n"+rendered, "\n---\n") {
+			o := object{}
+			require.NoError(t, yaml.UnmarshalStrict([]byte(document), &o), "%s:\n%s", name, document)
+			if len(o) > 0 {
+				all = append(all, o)
+			}
+		}
+	}
+	return all
+}
+
+func find(t *testing.T, all []object, kind, name string) object {
+	t.Helper()
+	i := slices.IndexFunc(all, func(o object) bool { return o.kind() == kind && o.name() == name })
+	require.GreaterOrEqual(t, i, 0, "%s %s is not rendered", kind, name)
+	return all[i]
+}
+
+func has(all []object, kind, name string) bool {
+	return slices.ContainsFunc(all, func(o object) bool { return o.kind() == kind && o.name() == name })
+}
+
+// combinations are values that go through different branches of the templates.
+var combinations = map[string]Values{
+	"none":           nil,
+	"everything":     Everything,
+	"monitoring":     {"monitoring": monitored},
+	"no parts":       {"visibility": Values{"enabled": false}, "networkPolicy": Values{"enabled": false}, "defaults": Values{"create": false}, "crds": Values{"install": false}},
+	"one replica":    {"scheduler": Values{"replicas": 1}, "controller": Values{"replicas": 1}},
+	"dashboard":      {"dashboard": Values{"enabled": true}},
+	"digests":        {"scheduler": Values{"image": Values{"digest": "sha256:" + strings.Repeat("0", 64)}}},
+	"own scheduling": {"scheduler": Values{"affinity": Values{"nodeAffinity": Values{}}, "configuration": Values{"kind": "KubeSchedulerConfiguration"}}},
+	"issuer":         {"certificates": Values{"certManager": Values{"enabled": true, "issuerRef": Values{"kind": "ClusterIssuer", "name": "company"}}}},
+}
+
+func TestLint(t *testing.T) {
+	for name, values := range combinations {
+		t.Run(name, func(t *testing.T) {
+			for _, m := range lint.RunAll(directory, values, Release.Namespace).Messages {
+				require.Less(t, m.Severity, support.WarningSev, m.Error())
+			}
+		})
+	}
+}
+
+// What must be so whatever the values are.
+func TestEveryCombination(t *testing.T) {
+	known := regexp.MustCompile(`^(system:(kube-scheduler|volume-scheduler|auth-delegator)|extension-apiserver-authentication-reader)$`)
+	for name, values := range combinations {
+		t.Run(name, func(t *testing.T) {
+			all := objects(t, values)
+			seen := map[string]bool{}
+			for _, o := range all {
+				key := text([]any{o["apiVersion"], o.kind(), o.name()})
+				require.False(t, seen[key], "%s is rendered twice", key)
+				seen[key] = true
+				if namespace := o.at("metadata", "namespace"); namespace != nil && o.kind() != "RoleBinding" {
+					require.Equal(t, Release.Namespace, namespace, o.name())
+				}
+				switch o.kind() {
+				case "Deployment":
+					checkDeployment(t, o)
+					checkPod(t, all, o.name(), object(o.at("spec", "template", "spec").(map[string]any)))
+				case "Pod":
+					checkPod(t, all, o.name(), object(o.at("spec").(map[string]any)))
+				case "ClusterRoleBinding", "RoleBinding":
+					role := object(o.at("roleRef").(map[string]any))
+					target := fmt.Sprint(role["name"])
+					require.True(t, known.MatchString(target) || has(all, fmt.Sprint(role["kind"]), target), "%s binds %s, which is not there", o.name(), target)
+					for _, subject := range o["subjects"].([]any) {
+						require.True(t, has(all, "ServiceAccount", subject.(map[string]any)["name"].(string)), "%s: %v", o.name(), subject)
+					}
+				case "ClusterRole", "Role":
+					checkRole(t, o)
+				case "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
+					checkWebhooks(t, o)
+				}
+			}
+		})
+	}
+}
+
+func checkDeployment(t *testing.T, o object) {
+	t.Helper()
+	selector := o.at("spec", "selector", "matchLabels").(map[string]any)
+	labels := o.at("spec", "template", "metadata", "labels").(map[string]any)
+	for key, value := range selector {
+		require.Equal(t, value, labels[key], "%s selects other pods than its own", o.name())
+	}
+	require.Len(t, selector, 1, "%s: a selector can never change, so nothing that may change is in it", o.name())
+}
+
+// checkPod holds a pod to what the restricted Pod Security Standard asks for, and more.
+func checkPod(t *testing.T, all []object, name string, spec object) {
+	t.Helper()
+	require.True(t, has(all, "ServiceAccount", fmt.Sprint(spec["serviceAccountName"])), "%s runs as a service account that is not there", name)
+	require.Equal(t, true, spec.at("securityContext", "runAsNonRoot"), name)
+	require.Equal(t, "RuntimeDefault", spec.at("securityContext", "seccompProfile", "type"), name)
+	for _, field := range []string{"hostNetwork", "hostPID", "hostIPC"} {
+		require.Nil(t, spec[field], name)
+	}
+	for _, c := range spec["containers"].([]any) {
+		container := object(c.(map[string]any))
+		require.Equal(t, false, container.at("securityContext", "allowPrivilegeEscalation"), name)
+		require.Equal(t, true, container.at("securityContext", "readOnlyRootFilesystem"), name)
+		require.Equal(t, []any{"ALL"}, container.at("securityContext", "capabilities", "drop"), name)
+		require.NotNil(t, container.at("resources", "requests", "cpu"), name)
+		require.NotNil(t, container.at("resources", "limits", "memory"), name)
+		require.Regexp(t, `^([^/]+/)?queueyard/[a-z-]+(:v?[0-9][^:]*|@sha256:[0-9a-f]{64})$`, container["image"])
+	}
+}
+
+// checkRole: nobody gets everything of anything.
+func checkRole(t *testing.T, o object) {
+	t.Helper()
+	rules, _ := o["rules"].([]any)
+	require.True(t, len(rules) > 0 || o["aggregationRule"] != nil, "%s allows nothing", o.name())
+	require.NotContains(t, text(rules), `"*"`, o.name())
+}
+
+// checkWebhooks: a namespace that nobody put under admission never waits for a webhook.
+func checkWebhooks(t *testing.T, o object) {
+	t.Helper()
+	for _, w := range o["webhooks"].([]any) {
+		webhook := object(w.(map[string]any))
+		name := webhook["name"]
+		require.LessOrEqual(t, webhook["timeoutSeconds"], float64(10), name)
+		require.Equal(t, "None", webhook["sideEffects"], name)
+		if text(webhook["rules"]) == "" || webhook["failurePolicy"] == "Ignore" {
+			continue
+		}
+		require.Equal(t, "true", webhook.at("namespaceSelector", "matchLabels", "queueyard.io/managed"), name)
+		excluded := text(webhook.at("namespaceSelector", "matchExpressions"))
+		require.Contains(t, excluded, `"kube-system"`, name)
+		require.Contains(t, excluded, `"queueyard-system"`, name)
+	}
+}
+
+// What values are for.
+func TestValues(t *testing.T) {
+	args := func(all []object, deployment string) string {
+		return text(find(t, all, "Deployment", deployment).at("spec", "template", "spec", "containers"))
+	}
+	for name, c := range map[string]struct {
+		values Values
+		check  func(t *testing.T, all []object)
+	}{
+		"cert-manager makes the certificate": {Everything, func(t *testing.T, all []object) {
+			require.Equal(t, "queueyard-webhook-certificate", find(t, all, "Certificate", "queueyard-webhook").at("spec", "secretName"))
+			require.False(t, has(all, "Secret", "queueyard-webhook-certificate"), "cert-manager makes it")
+			require.Contains(t, args(all, "queueyard-controller"), "--rotate-certificate=false")
+			for _, kind := range []string{"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"} {
+				require.Equal(t, "queueyard-system/queueyard-webhook", find(t, all, kind, "queueyard").at("metadata", "annotations", "cert-manager.io/inject-ca-from"))
+			}
+		}},
+		"the controller makes the certificate": {nil, func(t *testing.T, all []object) {
+			require.Nil(t, find(t, all, "Secret", "queueyard-webhook-certificate")["data"], "an upgrade leaves it alone")
+			require.NotContains(t, args(all, "queueyard-controller"), "rotate-certificate")
+		}},
+		"definitions stay": {nil, func(t *testing.T, all []object) {
+			n := 0
+			for _, o := range all {
+				if o.kind() == "CustomResourceDefinition" {
+					n++
+					require.Equal(t, "keep", o.at("metadata", "annotations", "helm.sh/resource-policy"), o.name())
+				}
+			}
+			require.Equal(t, 10, n)
+		}},
+		"PodGroups of somebody else": {Values{"crds": Values{"podGroups": false}}, func(t *testing.T, all []object) {
+			require.False(t, has(all, "CustomResourceDefinition", "podgroups.scheduling.x-k8s.io"))
+			require.True(t, has(all, "CustomResourceDefinition", "queues.queueyard.io"))
+		}},
+		"one default queue for both programs": {Values{"defaultQueue": "batch"}, func(t *testing.T, all []object) {
+			require.Contains(t, args(all, "queueyard-controller"), "--default-queue=batch")
+			require.Contains(t, text(find(t, all, "ConfigMap", "queueyard-scheduler-config")), `defaultQueue: batch\n`)
+			require.True(t, has(all, "Queue", "batch"))
+		}},
+		"an own configuration": {combinations["own scheduling"], func(t *testing.T, all []object) {
+			require.Equal(t, "kind: KubeSchedulerConfiguration\n", find(t, all, "ConfigMap", "queueyard-scheduler-config").at("data", "config.yaml"))
+		}},
+		"budgets only where one may go": {combinations["one replica"], func(t *testing.T, all []object) {
+			require.False(t, has(all, "PodDisruptionBudget", "queueyard-scheduler"), "it would block every drain")
+		}},
+		"no visibility": {combinations["no parts"], func(t *testing.T, all []object) {
+			require.Contains(t, args(all, "queueyard-scheduler"), "--visibility=false")
+			require.False(t, has(all, "APIService", "v1alpha1.visibility.queueyard.io"))
+		}},
+		"an agent": {Everything, func(t *testing.T, all []object) {
+			require.Contains(t, args(all, "queueyard-controller"), "--hub-kubeconfig=/etc/queueyard-hub/kubeconfig")
+			require.True(t, has(all, "ClusterRole", "queueyard-controller-agent"))
+		}},
+		"no agent": {nil, func(t *testing.T, all []object) {
+			require.False(t, has(all, "ClusterRole", "queueyard-controller-agent"), "it may write queues")
+			require.False(t, has(all, "Deployment", "queueyard-dashboard"))
+		}},
+		"an image by digest": {combinations["digests"], func(t *testing.T, all []object) {
+			require.Contains(t, args(all, "queueyard-scheduler"), `"image":"queueyard/queueyard-scheduler@sha256:0`)
+			require.Contains(t, args(all, "queueyard-controller"), `"image":"queueyard/queueyard-controller:v`)
+		}},
+		"namespaces never under admission": {Everything, func(t *testing.T, all []object) {
+			require.Contains(t, text(find(t, all, "ValidatingWebhookConfiguration", "queueyard")["webhooks"]), `["kube-system","queueyard-system","gatekeeper-system"]`)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) { c.check(t, objects(t, c.values)) })
+	}
+}
+
+// A new configuration is read at a start, so it must cause one.
+func TestConfigurationRestartsTheScheduler(t *testing.T) {
+	sum := func(values Values) any {
+		return find(t, objects(t, values), "Deployment", "queueyard-scheduler").at("spec", "template", "metadata", "annotations", "checksum/config")
+	}
+	require.Equal(t, sum(nil), sum(Values{"controller": Values{"replicas": 3}}))
+	require.NotEqual(t, sum(nil), sum(Values{"scheduler": Values{"starvationTimeout": "1m"}}))
+}
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		values Values
+		says   string
+	}{
+		"a key that is none":   {Values{"schedular": Values{}}, "schedular"},
+		"a key below":          {Values{"controller": Values{"replica": 2}}, "replica"},
+		"negative replicas":    {Values{"scheduler": Values{"replicas": -1}}, "/scheduler/replicas"},
+		"a policy":             {Values{"webhook": Values{"failurePolicy": "fail"}}, "/webhook/failurePolicy"},
+		"a long timeout":       {Values{"webhook": Values{"timeoutSeconds": 30}}, "/webhook/timeoutSeconds"},
+		"a digest":             {Values{"controller": Values{"image": Values{"digest": "latest"}}}, "/controller/image/digest"},
+		"a duration":           {Values{"scheduler": Values{"starvationTimeout": "5 minutes"}}, "/scheduler/starvationTimeout"},
+		"a queue's name":       {Values{"defaultQueue": "GPU"}, "/defaultQueue"},
+		"a registry with path": {Values{"image": Values{"registry": "a/b"}}, "/image/registry"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Render(load(t), Release, c.values)
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+	t.Run("another namespace", func(t *testing.T) {
+		other := Release
+		other.Namespace = "default"
+		_, err := Render(load(t), other, nil)
+		require.ErrorContains(t, err, "install Queueyard into queueyard-system")
+	})
+}
+
+// What kubectl applies is what helm installs.
+func TestPlainManifestsAreTheChart(t *testing.T) {
+	want, err := Plain(load(t), nil)
+	require.NoError(t, err)
+	require.Contains(t, want, "agent/worker-rbac.yaml")
+	for name, content := range want {
+		have, err := os.ReadFile(filepath.Join(root, "manifests", name))
+		require.NoError(t, err)
+		require.Equal(t, content, string(have), "manifests/%s: run make generate", name)
+		require.NotContains(t, content, "helm.sh/", name)
+	}
+	// Nothing is left of a template that is gone.
+	for _, dir := range []string{"agent", "install", "monitoring"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(root, "manifests", dir), func(path string, d fs.DirEntry, err error) error {
+			name, _ := filepath.Rel(filepath.Join(root, "manifests"), path)
+			if err == nil && !d.IsDir() && name != "install/namespace.yaml" {
+				require.Contains(t, slices.Collect(maps.Keys(want)), filepath.ToSlash(name), "remove it")
+			}
+			return err
+		}))
+	}
+}
+
+// Alerts and dashboard go by metrics that exist, as docs/metrics.md lists them.
+func TestMetricsExist(t *testing.T) {
+	docs, err := os.ReadFile(filepath.Join(root, "docs", "metrics.md"))
+	require.NoError(t, err)
+	all := objects(t, Values{"monitoring": monitored})
+	rules := text(find(t, all, "PrometheusRule", "queueyard")["spec"])
+	dashboard := fmt.Sprint(find(t, all, "ConfigMap", "queueyard-dashboard").at("data", "queueyard.json"))
+	require.True(t, json.Valid([]byte(dashboard)))
+	names := regexp.MustCompile(`queueyard_[a-z_]+`)
+	for where, expressions := range map[string]string{"rules": rules, "dashboard": dashboard} {
+		used := names.FindAllString(expressions, -1)
+		require.NotEmpty(t, used)
+		for _, name := range used {
+			require.Contains(t, string(docs), "`"+strings.TrimSuffix(name, "_bucket")+"`", where)
+		}
+	}
+	for _, alert := range []string{"QueueStuck", "Repairs", "WebhookFailing", "CertificateExpires", "SchedulerNotSynced", "NoLeader", "WebhookDown"} {
+		require.Contains(t, rules, `"alert":"Queueyard`+alert+`"`)
+	}
+}
