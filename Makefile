@@ -75,6 +75,9 @@ test-unit: export CGO_ENABLED := 1
 test-unit: ## Run unit, property and integration tests (needs make build).
 	go test -race -timeout 20m $$(CGO_ENABLED=0 go list ./... | grep -v -e /test/e2e -e /test/drill)
 
+	go test -race -timeout 20m $$(CGO_ENABLED=0 go list ./... | grep -v /test/e2e)
+	cd hack/tools/chart && CGO_ENABLED=0 go test ./...
+
 .PHONY: test-e2e
 test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
 	go test -count=1 -p 1 -timeout 30m ./test/e2e/... ./test/drill
@@ -142,6 +145,13 @@ verify: ## Check that generated files and go.mod are up to date.
 .PHONY: lint
 lint: ## Check formatting and vet.
 	hack/lint.sh
+
+.PHONY: images
+images: export LDFLAGS := $(LDFLAGS)
+images: export VERSION := $(VERSION)
+images: export PLATFORMS ?= linux/amd64,linux/arm64
+images: ## Build the images into bin/images, without Docker (PLATFORMS=linux/amd64 for one of them).
+	hack/images.sh
 
 .PHONY: clean
 clean: ## Remove what was built.
