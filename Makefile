@@ -113,6 +113,11 @@ test-node: bin/sandbox-control-plane bin/kubectl bin/helm $(NODE_PROGRAMS:%=bin/
 	hack/node/packages.sh
 	$(MAKE) images VERSION=test PLATFORMS=linux/$$(go env GOARCH)
 	go test -count=1 -v -timeout 30m ./test/node
+
+.PHONY: screenshots
+screenshots: build ## Make anew what the README shows: a sandbox, some operations, and what qy says of them.
+	@go run ./hack/screenshots
+
 .PHONY: python
 python: ## Install what the test of the Python example needs (Debian, as root); without it that test is skipped.
 	@python3 -c 'import kubernetes' 2>/dev/null || /usr/bin/python3 -c 'import kubernetes' 2>/dev/null || \
