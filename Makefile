@@ -68,12 +68,12 @@ demo: build ## Bring up a sandbox, run the quickstart to its end, show it live.
 	@go run ./hack/demo
 
 .PHONY: test
-test: build bin/race/queueyard-scheduler bin/race/queueyard-controller test-unit test-e2e ## Run every test, race detector on.
+test: build bin/race/queueyard-scheduler bin/race/queueyard-controller test-unit test-e2e test-browser ## Run every test, race detector on.
 
 .PHONY: test-unit
 test-unit: export CGO_ENABLED := 1
 test-unit: ## Run unit, property and integration tests (needs make build).
-	go test -race -timeout 20m $$(CGO_ENABLED=0 go list ./... | grep -v -e /test/e2e -e /test/drill)
+	go test -race -timeout 20m $$(CGO_ENABLED=0 go list ./... | grep -v -e /test/e2e -e /test/drill -e /test/browser)
 
 	go test -race -timeout 20m $$(CGO_ENABLED=0 go list ./... | grep -v /test/e2e)
 	cd hack/tools/chart && CGO_ENABLED=0 go test ./...
@@ -85,6 +85,16 @@ test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
 .PHONY: drill
 drill: build ## Break a sandbox in every way for 10 minutes, under load and audit; the report is drill.txt.
 	go test -count=1 -timeout 30m -v ./test/drill -duration 10m -report '$(CURDIR)/drill.txt'
+
+.PHONY: test-browser
+test-browser: ## Look at the dashboard in Chromium, which is installed where it can be (needs make build).
+	hack/chromium.sh
+	go test -count=1 -timeout 10m ./test/browser
+
+.PHONY: screenshots
+screenshots: build ## Make the screenshots of the README anew.
+	hack/chromium.sh
+	go test -count=1 -timeout 10m ./test/browser -run TestDashboard -screenshots '$(CURDIR)/docs/images'
 
 # What a node with real containers is made of. containerd has a module of its own: its dependencies are not ours.
 NODE_PROGRAMS := kube-scheduler kubelet kube-proxy pause containerd containerd-shim-runc-v2 ctr goawk

@@ -22,7 +22,7 @@ function columnsOf(sweep) {
     ...sweep.axes.map((a) => ({ key: 'param.' + a.name, label: a.name, class: a.scale === 'category' ? '' : 'number', sort: (t) => (a.scale === 'category' ? a.values.indexOf(JSON.stringify(t.params?.[a.name])) : t.params?.[a.name]), cell: (t) => text(t.params?.[a.name]) })),
     { key: 'waited', label: 'Waited', class: 'number', sort: (t) => t.waited, cell: (t) => lasting(t.waited / 1000) },
     { key: 'ran', label: 'Ran', class: 'number', sort: (t) => t.ran, cell: (t) => lasting(t.ran / 1000) },
-    { key: 'why', label: 'Why', sort: (t) => t.reason || '', cell: (t) => (t.status === 'succeeded' ? (t.continues ? `goes on from ${t.continues}` : '') : html`<span title=${t.message}>${t.reason && t.message !== t.reason ? `${t.reason}: ${t.message}` : t.message}</span>`) },
+    { key: 'why', label: 'Why', sort: (t) => t.reason || '', cell: (t) => (t.status === 'succeeded' ? (t.continues ? `goes on from ${t.continues}` : '') : t.message && html`<span title=${t.message}>${t.message === t.reason ? t.message : `${t.reason}: ${t.message}`}</span>`) },
   ]
 }
 
@@ -44,7 +44,7 @@ function Trials({ sweep }) {
   return html`<div class="scroll long trials" ref=${w.box} onScroll=${w.look} tabindex="0" role="region" aria-label=${`Trials: ${rows.length} rows, scrolls`}>
     <table aria-rowcount=${rows.length + 1}>
       <caption class="unseen">Trials</caption>
-      <thead><tr>${columns.map((c) => html`<th key=${c.key} scope="col" class=${`${c.class || ''} ${c.key === 'why' ? 'why' : ''}`} aria-sort=${order === c.key ? 'ascending' : order === '-' + c.key ? 'descending' : 'none'}>
+      <thead><tr>${columns.map((c) => html`<th key=${c.key} scope="col" class=${`${c.class || ''} ${c.key}`} aria-sort=${order === c.key ? 'ascending' : order === '-' + c.key ? 'descending' : 'none'}>
         <button class="sort" onClick=${() => change({ sort: flip(order, c.key) })}>${c.label} <span aria-hidden="true">${order === c.key ? '▲' : order === '-' + c.key ? '▼' : ''}</span></button></th>`)}</tr></thead>
       <tbody>
         <${Space} height=${w.before} columns=${columns.length} />

@@ -35,6 +35,7 @@ function Bars({ row, x, end }) {
     <title>${text}</title>
     ${spans.map((s, i) => html`<rect key=${i} x=${x(s.from)} y="8" height="16" width=${Math.max(2, x(s.to) - x(s.from))}
       class=${`span ${s.kind}${i === last && bad.has(row.status) ? ' bad' : ''}${row.kind === 'workflow' ? ' outer' : ''}`} />`)}
+    ${spans.length > 0 && bad.has(row.status) && html`<rect x=${Math.min(width, x(spans.at(-1).to)) - 5} y="5" height="22" width="5" class="span running bad" />`}
   </svg>`
 }
 

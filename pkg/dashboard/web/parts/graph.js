@@ -15,11 +15,13 @@ const needs = (page, n) => n.needs.map((i) => page.nodes[i].step).join(', ')
 
 function Box({ page, n, at }) {
   const kind = n.name ? look(n.status) : 'idle'
-  const text = `${n.step}: ${n.kind} ${n.of}, ${means(n)}${n.counts ? `, ${inWords(n.counts)}` : ''}${n.message ? `; ${n.message}` : ''}${n.needs.length ? `; needs ${needs(page, n)}` : ''}`
   const below = n.counts ? (n.counts.total > 0 ? `${done(n.counts)}/${n.counts.total} · ${inShort(n.counts).replace(/^×\S+ /, '')}` : inShort(n.counts)) : n.name ? words(n.status) : n.atEnd ? 'at the end' : 'to come'
-  const inside = html`<title>${text}</title>
+  const first = `${signs[kind]} ${clip(n.step, 20)}`, second = clip(below, 26) + (n.trigger && n.trigger !== 'all_succeeded' ? ` · ${n.trigger}` : '')
+  // It begins with what is seen, so that who speaks to the page can name it so.
+  const text = `${first} ${second}: ${n.step}, ${n.kind} ${n.of}, ${means(n)}${n.counts ? `, ${inWords(n.counts)}` : ''}${n.message ? `; ${n.message}` : ''}${n.needs.length ? `; needs ${needs(page, n)}` : ''}`
+  const inside = html`
     <rect class="node ${kind} ${n.name ? '' : 'coming'}" width=${box.width} height=${box.height} rx=${n.kind === 'operation' ? 6 : 14} />
-    <text x="10" y="19" class="step">${signs[kind]} ${clip(n.step, 20)}</text><text x="10" y="36" class="state">${clip(below, 26)}${n.trigger && n.trigger !== 'all_succeeded' ? ` · ${n.trigger}` : ''}</text>`
+    <text x="10" y="19" class="step">${first}</text>${' '}<text x="10" y="36" class="state">${second}</text>`
   const place = `translate(${at.x} ${at.y})`
   return n.name
     ? html`<a href=${path([n.kind === 'operation' ? 'operations' : 'workflows', page.namespace, n.name])} transform=${place} aria-label=${text}>${inside}</a>`

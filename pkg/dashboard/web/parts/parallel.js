@@ -48,7 +48,7 @@ export function Parallel({ sweep }) {
   const seen = over ?? best
   return html`<figure class="chart parallel">
     <div class="scroll-x" tabindex="0" role="region" aria-label="Params of the trials as lines; the table of trials has the same">
-    <svg width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="img" aria-label=${text} onMouseLeave=${() => setOver(null)}>
+    <svg width=${axes.length > 6 ? width : null} height=${axes.length > 6 ? height : null} viewBox="0 0 ${width} ${height}" role="img" aria-label=${text} onMouseLeave=${() => setOver(null)}>
       ${trials.map((t) => html`<path key=${t.index} d=${line(t)} class=${`trial ${t.index === sweep.best ? 'best' : t.value == null ? 'open' : ''}`}
         style=${{ opacity: t.index === sweep.best ? 1 : t.value == null || !rank ? 0.35 : rank(t.value) }} onMouseEnter=${() => setOver(t)}><title>trial ${t.index}: ${words(t.status)}</title></path>`)}
       ${over && html`<path d=${line(over)} class="trial over" />`}
