@@ -13,8 +13,18 @@ import (
 	"github.com/queueyard/queueyard/pkg/workflow/plan"
 )
 
-// WellFormed says that of what excludes each other there is one.
+// The schema's own bounds. It is asked after the webhook, which must not follow what is longer.
+const (
+	maxTemplates = 200
+	maxSteps     = 1000
+	maxInputs    = 100
+)
+
+// WellFormed says that of what excludes each other there is one, and that nothing is longer than the schema allows.
 func WellFormed(spec *v1alpha1.WorkflowSpec) bool {
+	if len(spec.Templates) > maxTemplates || len(spec.Inputs) > maxInputs {
+		return false
+	}
 	one := func(all ...bool) bool {
 		n := 0
 		for _, is := range all {
@@ -26,7 +36,7 @@ func WellFormed(spec *v1alpha1.WorkflowSpec) bool {
 	}
 	for i := range spec.Templates {
 		t := &spec.Templates[i]
-		if !one(t.Operation != nil, t.DAG != nil, t.Matrix != nil) {
+		if !one(t.Operation != nil, t.DAG != nil, t.Matrix != nil) || len(t.Inputs) > maxInputs {
 			return false
 		}
 		if o := t.Operation; o != nil && !one(o.Component != "", o.Template != nil) {
@@ -40,6 +50,9 @@ func WellFormed(spec *v1alpha1.WorkflowSpec) bool {
 		}
 		if t.DAG == nil {
 			continue
+		}
+		if len(t.DAG.Operations) > maxSteps {
+			return false
 		}
 		for k := range t.DAG.Operations {
 			if s := &t.DAG.Operations[k]; !one(s.Template != "", s.Component != "") {

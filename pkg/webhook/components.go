@@ -21,6 +21,8 @@ import (
 type componentHandler struct {
 	decoder admission.Decoder
 	live    client.Reader
+	// operations answers for what operations of the component will be.
+	operations *operationHandler
 }
 
 // Handle implements admission.Handler.
@@ -31,6 +33,12 @@ func (h *componentHandler) Handle(ctx context.Context, req admission.Request) ad
 	}
 	if err := validation.Component(component); err != nil {
 		return invalidObject(err)
+	}
+	// Operations that name it may be accepted already.
+	if object := component.Spec.Template.Object; object != nil {
+		if response := h.operations.mayMake(ctx, req, object.Manifest.Raw, "spec.template.object.manifest"); response != nil {
+			return *response
+		}
 	}
 	// Its queue may be created later: operations are refused until then, the component is not.
 	dir := directory.New(ctx, h.live)

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -77,12 +78,50 @@ func (h *operationHandler) create(ctx context.Context, req admission.Request, op
 	if err != nil {
 		return invalidObject(err)
 	}
-	if object, ok := made.Object.(*unstructured.Unstructured); ok {
-		if response := h.mayCreate(ctx, req.UserInfo, req.Namespace, object); response != nil {
-			return *response
-		}
+	if response := h.mayRun(ctx, req, made, assignment.Queue); response != nil {
+		return *response
 	}
 	return admission.Patched("", stampQueue(op, assignment)...)
+}
+
+// mayRun refuses an operation that would make in the user's place what the user may not create where it would be made.
+func (h *operationHandler) mayRun(ctx context.Context, req admission.Request, made operation.Made, queue string) *admission.Response {
+	object, ok := made.Object.(*unstructured.Unstructured)
+	if !ok {
+		return nil
+	}
+	namespace, err := h.runsIn(ctx, req.Namespace, queue)
+	if err != nil {
+		response := admission.Errored(http.StatusInternalServerError, err)
+		return &response
+	}
+	return h.mayCreate(ctx, req.UserInfo, namespace, object)
+}
+
+// mayMake refuses a manifest, found at a path, that the user may not create.
+func (h *operationHandler) mayMake(ctx context.Context, req admission.Request, manifest []byte, path string) *admission.Response {
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON(manifest); err != nil {
+		response := invalidObject(fmt.Errorf("%s: apiVersion and kind must be written out: %w", path, err))
+		return &response
+	}
+	return h.mayCreate(ctx, req.UserInfo, req.Namespace, object)
+}
+
+// runsIn is the namespace in which operations of a queue run in this cluster: where its agent says, else with the operation.
+func (h *operationHandler) runsIn(ctx context.Context, own, queue string) (string, error) {
+	q, agent := &v1alpha1.Queue{}, &v1alpha1.Agent{}
+	if err := h.client.Get(ctx, client.ObjectKey{Name: queue}, q); client.IgnoreNotFound(err) != nil {
+		return "", fmt.Errorf("queue %q could not be read: %w", queue, err)
+	}
+	name := tenancy.InfoOf(q).Agent
+	if err := h.client.Get(ctx, client.ObjectKey{Name: name}, agent); client.IgnoreNotFound(err) != nil {
+		return "", fmt.Errorf("agent %q could not be read: %w", name, err)
+	}
+	if agent.Spec.Remote {
+		return own, nil // what it may do in the other cluster is that cluster's to say
+	}
+	return cmp.Or(agent.Spec.Namespace, own), nil
 }
 
 func (h *operationHandler) update(ctx context.Context, req admission.Request, before, after *v1alpha1.Operation) admission.Response {
@@ -109,6 +148,9 @@ func (h *operationHandler) update(ctx context.Context, req admission.Request, be
 		return *response
 	}
 	_, neverRuns := operation.OutcomeOf(after)
+	if response := h.mayRunAgain(ctx, req, before, after); response != nil {
+		return *response
+	}
 	if neverRuns || before.Spec.Queue == after.Spec.Queue && before.Spec.Project == after.Spec.Project && before.Spec.Cost == after.Spec.Cost {
 		return admission.Patched("", p...)
 	}
@@ -123,6 +165,23 @@ func (h *operationHandler) update(ctx context.Context, req admission.Request, be
 		return answer(err)
 	}
 	return admission.Patched("", append(p, stampQueue(after, assignment)...)...)
+}
+
+// mayRunAgain asks of a run that somebody starts again, or moves to another queue, what is asked of a new one: the operation
+// may be from before its namespace was managed, and the queue's agent may run it in another namespace.
+func (h *operationHandler) mayRunAgain(ctx context.Context, req admission.Request, before, after *v1alpha1.Operation) *admission.Response {
+	if req.UserInfo.Username == controllerUser || before.Spec.Restarts == after.Spec.Restarts && before.Spec.Queue == after.Spec.Queue {
+		return nil
+	}
+	component, response := h.component(ctx, after)
+	if response != nil {
+		return nil // it can't run, or what it says of its queue is answered below
+	}
+	made, err := operation.TryOut(ctx, after, component, tenancy.Assignment{})
+	if err != nil {
+		return nil // it can't run
+	}
+	return h.mayRun(ctx, req, made, tenancy.NamedQueue(operation.ClaimOf(after, component, nil)))
 }
 
 // component is the one that an operation names, or nil.

@@ -46,7 +46,7 @@ func Register(server webhook.Server, cached client.Client, live client.Reader, d
 		objectsPath:    &objectHandler{decoder: decoder},
 		operationsPath: operations,
 		workflowsPath:  &workflowHandler{decoder: decoder, operations: operations},
-		componentsPath: &componentHandler{decoder: decoder, live: live},
+		componentsPath: &componentHandler{decoder: decoder, live: live, operations: operations},
 	} {
 		server.Register(path, &admission.Webhook{Handler: handler})
 	}

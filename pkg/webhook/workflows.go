@@ -9,7 +9,6 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -69,7 +68,7 @@ func (h *workflowHandler) create(ctx context.Context, req admission.Request, w *
 		return invalidObject(err)
 	}
 	for _, run := range h.runs(w, components) {
-		if response := h.mayRun(ctx, req, run); response != nil {
+		if response := h.operations.mayMake(ctx, req, run.manifest, run.path); response != nil {
 			return *response
 		}
 	}
@@ -109,12 +108,32 @@ func (h *workflowHandler) update(ctx context.Context, req admission.Request, bef
 	if response != nil {
 		return *response
 	}
+	if response := h.mayRunAgain(ctx, req, before, after); response != nil {
+		return *response
+	}
 	if before.Spec.Queue == after.Spec.Queue && before.Spec.Project == after.Spec.Project {
 		return admission.Patched("", p...)
 	}
 	answered := h.assign(ctx, after)
 	answered.Patches = append(answered.Patches, p...)
 	return answered
+}
+
+// mayRunAgain asks of a workflow that somebody starts again what is asked of a new one: it may be from before its namespace
+// was managed.
+func (h *workflowHandler) mayRunAgain(ctx context.Context, req admission.Request, before, after *v1alpha1.Workflow) *admission.Response {
+	if req.UserInfo.Username == controllerUser || before.Spec.Restarts == after.Spec.Restarts {
+		return nil
+	}
+	components := &components{handler: h.operations, namespace: after.Namespace, read: map[string]*v1alpha1.Component{}}
+	// What is wrong with it the controller says, as of one that was never admitted.
+	_, _ = plan.Check(after, func(name string) (*v1alpha1.Component, []string, error) { return components.find(ctx, name) })
+	for _, run := range h.runs(after, components) {
+		if response := h.operations.mayMake(ctx, req, run.manifest, run.path); response != nil {
+			return response
+		}
+	}
+	return nil
 }
 
 // components reads each component once.
@@ -171,14 +190,4 @@ func (h *workflowHandler) runs(w *v1alpha1.Workflow, components *components) (ou
 		}
 	}
 	return out
-}
-
-// mayRun refuses manifests that the user may not create: the controller would do it in the user's place.
-func (h *workflowHandler) mayRun(ctx context.Context, req admission.Request, r run) *admission.Response {
-	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON(r.manifest); err != nil {
-		response := invalidObject(fmt.Errorf("%s: apiVersion and kind must be written out: %w", r.path, err))
-		return &response
-	}
-	return h.operations.mayCreate(ctx, req.UserInfo, req.Namespace, object)
 }

@@ -19,6 +19,8 @@ const (
 	MaxDepth = 8
 	// MaxOperations bounds what a workflow becomes, as far as that is known when it is created.
 	MaxOperations = 1_000_000
+	// MaxSteps bounds the steps that all templates write out: whoever creates a workflow waits until each was looked at.
+	MaxSteps = 5_000
 )
 
 // Components finds a component by its name. A nil one does not exist; names are those that do.
@@ -30,6 +32,9 @@ func Check(w *v1alpha1.Workflow, components Components) (workflow.Size, error) {
 	c := &checker{compiler: newCompiler(&w.Spec), components: components, done: map[string]bool{}}
 	if errs := params.Validate(w.Spec.Inputs, "spec.inputs"); len(errs) > 0 {
 		return workflow.Size{}, errs
+	}
+	if n := steps(w); n > MaxSteps {
+		return workflow.Size{}, fmt.Errorf("spec.templates: they have %d steps together, and %d is the most: write what repeats as a matrix, or as one template that several steps use", n, MaxSteps)
 	}
 	given, err := scopeOf(w)
 	if err != nil {
@@ -71,6 +76,16 @@ func Check(w *v1alpha1.Workflow, components Components) (workflow.Size, error) {
 		return size, c.err
 	}
 	return size, c.problems.err()
+}
+
+// steps is how many steps the templates of a workflow have together.
+func steps(w *v1alpha1.Workflow) (n int) {
+	for i := range w.Spec.Templates {
+		if d := w.Spec.Templates[i].DAG; d != nil {
+			n += len(d.Operations)
+		}
+	}
+	return n
 }
 
 // ErrNotKnown says that nobody can tell whether there is a component: what it needs is not checked.
