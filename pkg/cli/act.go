@@ -17,14 +17,14 @@ func (s *Shell) act(what queueyard.Action, short, long string) *cobra.Command {
 		Short:             short,
 		Long:              long,
 		Args:              atLeastOne,
-		ValidArgsFunction: s.completeNames(false, whatRuns...),
+		ValidArgsFunction: s.completeNames(false, whatWaits...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.cluster()
 			if err != nil {
 				return err
 			}
 			for _, name := range args {
-				o, err := c.resolve(cmd.Context(), name, whatRuns...)
+				o, err := c.resolve(cmd.Context(), name, whatWaits...)
 				if err != nil {
 					return err
 				}
@@ -48,7 +48,7 @@ func (s *Shell) do(ctx context.Context, c *cluster, o client.Object, what queuey
 
 func newStop(s *Shell) *cobra.Command {
 	return s.act(queueyard.Stop, "Stop operations and workflows, at any stage",
-		"Stops operations and workflows, at any stage; a workflow with all that it has. It keeps its seat until its pods are gone. 'qy resume' lets it go on.")
+		"Stops operations and workflows, at any stage; a workflow with all that it has. It keeps its seat until its pods are gone. A Job is suspended, and a pod is deleted. 'qy resume' lets it go on.")
 }
 
 func newResume(s *Shell) *cobra.Command {

@@ -22,15 +22,18 @@ func newStatuses(s *Shell) *cobra.Command {
 		Use:   "statuses NAME",
 		Short: "Show every status that an operation or workflow has had: when, for how long, and why",
 		Long: `Shows every status that an operation or workflow has had: when, for how long, and why. With --watch it goes on until the end. The exit code
-tells what came of it, if it is over: 0 succeeded or skipped, 2 failed, 3 stopped.`,
+tells what came of it, if it is over: 0 succeeded or skipped, 2 failed, 3 stopped.
+
+Pods and Jobs in queues are written pod/NAME and job/NAME where an operation has the name, too. Of a Job its beginning and its end are known;
+what is between its pods tell.`,
 		Args:              exactly("NAME"),
-		ValidArgsFunction: s.completeNames(true, whatRuns...),
+		ValidArgsFunction: s.completeNames(true, whatWaits...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.cluster()
 			if err != nil {
 				return err
 			}
-			o, err := c.resolve(cmd.Context(), args[0], whatRuns...)
+			o, err := c.resolve(cmd.Context(), args[0], whatWaits...)
 			if err != nil {
 				return err
 			}

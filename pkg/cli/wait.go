@@ -26,7 +26,7 @@ where the timeout is over first. A status counts when the current attempt has ha
   qy wait train-1 --for running
   qy wait wf/sweep --for condition=Ready`,
 		Args:              atLeastOne,
-		ValidArgsFunction: s.completeNames(false, whatRuns...),
+		ValidArgsFunction: s.completeNames(false, whatWaits...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			goal := queueyard.Goal(what)
 			if err := goal.Validate(); err != nil {
@@ -38,7 +38,7 @@ where the timeout is over first. A status counts when the current attempt has ha
 			}
 			var awaited []client.Object
 			for _, name := range args {
-				o, err := c.resolve(cmd.Context(), name, whatRuns...)
+				o, err := c.resolve(cmd.Context(), name, whatWaits...)
 				if err != nil {
 					return err
 				}

@@ -46,6 +46,9 @@ func controlsOf(o client.Object) controls {
 // Act does something to an operation or workflow and says what it does now: "is being stopped". What is so already is no
 // error and changes nothing.
 func (c *Client) Act(ctx context.Context, o client.Object, a Action) (says string, err error) {
+	if controlsOf(o).desired == nil {
+		return c.actPlain(ctx, o, a)
+	}
 	change, says, err := a.on(o)
 	if err != nil {
 		return "", fmt.Errorf("%s %w", Title(o), err)

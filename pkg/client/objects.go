@@ -63,7 +63,7 @@ type Progress struct {
 	Conditions []metav1.Condition
 }
 
-// ProgressOf an operation or workflow; anything else has none.
+// ProgressOf an operation or workflow; a pod or Job tells what it can.
 func ProgressOf(o client.Object) Progress {
 	switch o := o.(type) {
 	case *v1alpha1.Operation:
@@ -71,7 +71,7 @@ func ProgressOf(o client.Object) Progress {
 	case *v1alpha1.Workflow:
 		return Progress{o.Status.Phase, o.Status.Timeline, o.Status.Dropped, o.Status.FinishTime, o.Status.Conditions}
 	}
-	return Progress{}
+	return plainProgress(o)
 }
 
 // LastMessage is what the last status says, with its reason, in a line.
@@ -108,7 +108,7 @@ func Over(o client.Object) bool {
 	case *v1alpha1.Workflow:
 		return o.Status.Phase.Final() && !goesOn(o, o.Status.Phase, o.Status.ObservedGeneration)
 	}
-	return false
+	return ProgressOf(o).Phase.Final()
 }
 
 // goesOn: what has ended is to run again, and nobody has acted on that yet. What is to be stopped does not.

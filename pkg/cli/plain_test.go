@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// plainRuns are a pod and a Job in queues, without an operation.
+const plainRuns = `
+apiVersion: v1
+kind: Pod
+metadata: {name: plain-done, namespace: plain, labels: {queueyard.io/queue: gpu}}
+spec: {schedulerName: queueyard-scheduler, nodeName: n1, containers: [{name: main, image: none}]}
+status:
+  phase: Failed
+  startTime: "2026-03-01T11:30:01Z"
+  conditions: [{type: PodScheduled, status: "True", lastTransitionTime: "2026-03-01T11:30:00Z"}]
+  containerStatuses: [{name: main, image: none, imageID: none, ready: false, restartCount: 0, state: {terminated: {exitCode: 3, reason: Error, startedAt: "2026-03-01T11:30:05Z", finishedAt: "2026-03-01T11:40:00Z"}}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: plain-waits, namespace: plain, labels: {queueyard.io/queue: gpu}}
+spec: {schedulerName: queueyard-scheduler, containers: [{name: main, image: none}]}
+status:
+  phase: Pending
+  conditions: [{type: queueyard.io/Admitted, status: "False", reason: QueueFull, message: "queue gpu: 4/4 operations running; position 3 of 17"}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: plain-job, namespace: plain, labels: {queueyard.io/queue: gpu}}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: none}]}}}
+`
+
+// Pods and Jobs that are in queues without an operation are shown, awaited and stopped as operations are.
+func TestPlain(t *testing.T) {
+	s := begin(t)
+	s.given(plainRuns)
+	_, code := s.qy("statuses", "plain-done", "-n", "plain")
+	require.Equal(t, codeFailed, code)
+	s.qy("statuses", "pod/plain-waits", "-n", "plain")
+	_, code = s.qy("wait", "pod/plain-done", "-n", "plain")
+	require.Equal(t, codeFailed, code)
+	s.qy("statuses", "job/plain-job", "-n", "plain")
+	s.qy("resume", "plain-job", "-n", "plain")
+	s.qy("stop", "plain-job", "plain-done", "plain-waits", "-n", "plain")
+	job := object(s, &batchv1.Job{}, "plain", "plain-job")
+	require.True(t, *job.Spec.Suspend)
+	err := shared.admin.Get(t.Context(), client.ObjectKey{Namespace: "plain", Name: "plain-waits"}, &corev1.Pod{})
+	require.True(t, apierrors.IsNotFound(err), err)
+	s.qy("stop", "plain-job", "-n", "plain")
+	s.qy("resume", "plain-job", "-n", "plain")
+	require.False(t, *object(s, &batchv1.Job{}, "plain", "plain-job").Spec.Suspend)
+	s.qy("restart", "plain-job", "-n", "plain")
+}
