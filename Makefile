@@ -89,11 +89,6 @@ test-browser: ## Look at the dashboard in Chromium, which is installed where it 
 	hack/chromium.sh
 	go test -count=1 -timeout 10m ./test/browser
 
-.PHONY: screenshots
-screenshots: build ## Make the screenshots of the README anew.
-	hack/chromium.sh
-	go test -count=1 -timeout 10m ./test/browser -run TestDashboard -screenshots '$(CURDIR)/docs/images'
-
 # What a node with real containers is made of. containerd has a module of its own: its dependencies are not ours.
 NODE_PROGRAMS := kube-scheduler kubelet kube-proxy pause containerd containerd-shim-runc-v2 ctr goawk
 ABOUT_helm := helm
@@ -123,8 +118,10 @@ test-node: bin/sandbox-control-plane bin/kubectl bin/helm $(NODE_PROGRAMS:%=bin/
 	go test -count=1 -v -timeout 30m ./test/node
 
 .PHONY: screenshots
-screenshots: build ## Make anew what the README shows: a sandbox, some operations, and what qy says of them.
+screenshots: build ## Make anew what the README shows: what qy says of some operations, and the dashboard.
 	@go run ./hack/screenshots
+	hack/chromium.sh
+	go test -count=1 -timeout 10m ./test/browser -run TestDashboard -screenshots '$(CURDIR)/docs/images'
 
 .PHONY: python
 python: ## Install what the test of the Python example needs (Debian, as root); without it that test is skipped.
