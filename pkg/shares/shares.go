@@ -31,6 +31,8 @@ type Party struct {
 	Pending bool
 	// Unreachable: it goes on with what it has for as long as nobody hears of it.
 	Unreachable bool
+	// Leaving: it is to have nothing, and gives back what it has when that is free.
+	Leaving bool
 	// Gone for good: it has nothing.
 	Gone bool
 }
@@ -109,10 +111,13 @@ func (d *division) divide(dim string, limit int64, parties []Party) {
 		case p.Unreachable:
 			d.published[i] = max(d.published[i], d.held[i])
 			left = max(left-d.published[i], 0)
+		case p.Leaving:
 		default:
 			count++
 		}
-		d.next[i] = d.published[i]
+		if d.next[i] = d.published[i]; p.Leaving && !p.fixed() {
+			d.next[i] = 0
+		}
 	}
 	if count == 0 {
 		return
@@ -134,7 +139,7 @@ func (d *division) aim(left, idle int64, parties []Party) {
 	d.order = d.order[:0]
 	for i := range parties {
 		d.target[i] = 0
-		if p := &parties[i]; !p.Gone && !p.Unreachable {
+		if p := &parties[i]; !p.Gone && !p.Unreachable && !p.Leaving {
 			d.order = append(d.order, i)
 			d.want[i] = min(plus(d.demand[i], idle), left)
 		}

@@ -19,6 +19,7 @@ func TestDivide(t *testing.T) {
 		return p
 	}
 	pending := func(p *Party) { p.Pending = true }
+	leaving := func(p *Party) { p.Leaving = true }
 	unreachable := func(p *Party) { p.Unreachable = true }
 	holds := func(n int64) func(*Party) { return func(p *Party) { p.Held = Share{"": n} } }
 	for name, tt := range map[string]struct {
@@ -45,6 +46,10 @@ func TestDivide(t *testing.T) {
 		"and raises nobody":                    {10, []Party{settled("a", 20, 20), settled("b", 0, 20)}, []int64{5, 0}},
 		"a raised limit raises":                {30, []Party{settled("a", 10, 10), settled("b", 10, 10)}, []int64{15, 15}},
 		"a new limit bounds what had none":     {10, []Party{{Published: Share{}, Held: Share{}, Demand: Share{"": 2}}, {}}, []int64{6, 0}},
+		"one that leaves has nothing":          {20, []Party{change(settled("a", 20, 9), leaving), settled("b", 0, 5)}, []int64{0, 0}},
+		"what it holds is not given":           {20, []Party{change(change(settled("a", 0, 9), leaving), holds(8)), settled("b", 0, 50)}, []int64{0, 12}},
+		"also if all leave":                    {20, []Party{change(settled("a", 20, 9), leaving)}, []int64{0}},
+		"it is heard of first":                 {20, []Party{change(change(settled("a", 20, 9), leaving), pending), settled("b", 0, 50)}, []int64{20, 0}},
 		"nothing at all":                       {0, []Party{settled("a", 2, 5), {Demand: Share{"": 5}}}, []int64{0, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,12 +82,16 @@ type cluster struct {
 	heard    report   // the last that arrived
 	cut      bool
 	gone     bool
+	leaves   bool
 }
 
 type report struct {
 	of   int // which share was in force
 	held Share
 }
+
+// apart says that it gets nothing.
+func (c *cluster) apart() bool { return c.gone || c.cut || c.leaves }
 
 // could is what the cluster may have in use before it is told anything else.
 func (c *cluster) could(dim string) int64 {
@@ -115,7 +124,7 @@ func (c *cluster) report() {
 func (c *cluster) party(i int) Party {
 	return Party{
 		Name: fmt.Sprint(i), Published: c.given[len(c.given)-1], Held: c.heard.held, Demand: c.demand,
-		Pending: c.heard.of < len(c.given)-1, Unreachable: c.cut, Gone: c.gone,
+		Pending: c.heard.of < len(c.given)-1, Unreachable: c.cut, Gone: c.gone, Leaving: c.leaves,
 	}
 }
 
@@ -169,7 +178,7 @@ func (h *hub) step(t *rapid.T) {
 	dim := rapid.SampledFrom(dims).Draw(t, "dim")
 	amount := rapid.Int64Range(1, 9)
 	switch what := rapid.SampledFrom([]string{
-		"divide", "divide", "divide", "apply", "apply", "report", "hear", "hear", "admit", "admit", "end", "demand", "cut", "limit", "gone",
+		"divide", "divide", "divide", "apply", "apply", "report", "hear", "hear", "admit", "admit", "end", "demand", "cut", "limit", "gone", "leave",
 	}).Draw(t, "what"); what {
 	case "divide":
 		h.divide()
@@ -187,6 +196,8 @@ func (h *hub) step(t *rapid.T) {
 		}
 	case "cut":
 		c.cut = !c.cut
+	case "leave":
+		c.leaves = !c.leaves
 	case "gone":
 		// Somebody says that nothing can run there any more.
 		if c.cut && rapid.Bool().Draw(t, "really") {
@@ -285,6 +296,10 @@ func (h *hub) check(t *rapid.T, dim string) {
 		case c.gone:
 		case c.cut:
 			fixed = plus(fixed, max(c.given[len(c.given)-1].of(dim), c.heard.held.of(dim)))
+		case c.leaves:
+			if has := c.given[len(c.given)-1][dim]; has > 0 {
+				t.Fatalf("%q: one that leaves has %d", dim, has)
+			}
 		default:
 			count++
 			has := c.given[len(c.given)-1][dim]
@@ -305,7 +320,7 @@ func (h *hub) check(t *rapid.T, dim string) {
 	}
 	for _, c := range h.clusters {
 		for _, other := range h.clusters {
-			if c.gone || c.cut || other.gone || other.cut {
+			if c.apart() || other.apart() {
 				continue
 			}
 			mine, its := c.given[len(c.given)-1][dim], other.given[len(other.given)-1][dim]
@@ -314,7 +329,7 @@ func (h *hub) check(t *rapid.T, dim string) {
 				t.Fatalf("%q: one has %d and demands %d, another has %d", dim, mine, c.demand[dim], its)
 			}
 		}
-		if !c.gone && !c.cut && unmet == 0 && left-h.demanded(dim) >= 2*count && c.given[len(c.given)-1][dim] <= c.demand[dim] {
+		if !c.apart() && unmet == 0 && left-h.demanded(dim) >= 2*count && c.given[len(c.given)-1][dim] <= c.demand[dim] {
 			t.Fatalf("%q: a cluster has no reserve though there is much", dim)
 		}
 	}
@@ -322,7 +337,7 @@ func (h *hub) check(t *rapid.T, dim string) {
 
 func (h *hub) demanded(dim string) (sum int64) {
 	for _, c := range h.clusters {
-		if !c.gone && !c.cut {
+		if !c.apart() {
 			sum += c.demand[dim]
 		}
 	}
