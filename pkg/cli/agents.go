@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
 func newAgents(s *Shell) *cobra.Command {
@@ -82,7 +83,7 @@ func (s *Shell) describeAgent(ctx context.Context, c *cluster, a *v1alpha1.Agent
 	}
 	t := &table{columns: columns("NAME", "PRIORITY", "RUNNING", "PENDING", "STATE")}
 	for i := range queues.Items {
-		if q := &queues.Items[i]; q.Spec.Agent == a.Name {
+		if q := &queues.Items[i]; tenancy.InfoOf(q).Serves(a.Name) {
 			t.add(q.Name, level(q.Spec.Priority), of(q.Status.Admitted, q.Spec.Concurrency), fmt.Sprint(q.Status.Pending), queueState(q))
 		}
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	queueyard "github.com/queueyard/queueyard/pkg/client"
+	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
 func newQueues(s *Shell) *cobra.Command {
@@ -38,7 +40,7 @@ func (s *Shell) queueRow(q *v1alpha1.Queue) []cell {
 		quota = resources(q.Spec.Quota.Resources)
 	}
 	return row(q.Name, level(q.Spec.Priority), of(q.Status.Admitted, q.Spec.Concurrency), fmt.Sprint(q.Status.Pending), oldest, queueState(q),
-		condition(q.Status.Conditions, v1alpha1.ReadyCondition), q.Spec.Agent, s.since(q.CreationTimestamp.Time),
+		condition(q.Status.Conditions, v1alpha1.ReadyCondition), strings.Join(tenancy.InfoOf(q).Agents, ","), s.since(q.CreationTimestamp.Time),
 		waiting, fmt.Sprint(q.Spec.Guaranteed), string(q.Spec.Strategy), string(q.Spec.Preemption), quota, q.Status.CostRate)
 }
 
@@ -56,7 +58,7 @@ func (s *Shell) describeQueue(ctx context.Context, c *cluster, q *v1alpha1.Queue
 	var f facts
 	state := queueState(q)
 	f.add("Queue", q.Name)
-	f.add("Agent", q.Spec.Agent)
+	addAgents(&f, q)
 	f.add("State", s.paint(state.colour, state.text))
 	f.add("Ready", s.conditionText(q.Status.Conditions, v1alpha1.ReadyCondition))
 	f.add("Priority", level(q.Spec.Priority))
@@ -75,6 +77,34 @@ func (s *Shell) describeQueue(ctx context.Context, c *cluster, q *v1alpha1.Queue
 		return err
 	}
 	return s.line(ctx, c, q.Name)
+}
+
+// addAgents tells who serves a queue; of several, in which order, and what each has of it.
+func addAgents(f *facts, q *v1alpha1.Queue) {
+	if !tenancy.Several(q) {
+		f.add("Agent", tenancy.InfoOf(q).Agent)
+		return
+	}
+	order := "the first that has a free seat"
+	if q.Spec.Routing == v1alpha1.RouteMostFree {
+		order = "the one with the most free seats"
+	}
+	f.add("Agents", strings.Join(q.Spec.Agents, ", ")+" ("+order+")")
+	for i := range q.Status.Agents {
+		a := &q.Status.Agents[i]
+		f.add("  "+a.Agent, fmt.Sprintf("%d admitted, of which %d on nodes; %d pending", a.Admitted, a.Running, a.Pending))
+	}
+	share := func(name string, is *v1alpha1.Share) {
+		if is.Concurrency != nil {
+			f.add("  share", fmt.Sprintf("%s: %s", name, count(int(*is.Concurrency), "operation", "operations")))
+		}
+	}
+	if q.Status.Local != nil {
+		share("this cluster", q.Status.Local)
+	}
+	for i := range q.Status.Shares {
+		share("agent "+q.Status.Shares[i].Agent, &q.Status.Shares[i].Share)
+	}
 }
 
 // headOfLine is how many operations of a line are shown.

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
 // queueFlags are the limits of a queue.
@@ -59,18 +60,24 @@ func queueLimits(spec *v1alpha1.QueueSpec) facts {
 
 func newQueuesCreate(s *Shell) *cobra.Command {
 	var (
-		limits queueFlags
-		agent  string
-		dryRun string
+		limits  queueFlags
+		agent   string
+		agents  []string
+		routing string
+		dryRun  string
 	)
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a queue",
 		Example: `  qy queues create gpu --concurrency 8 --quota nvidia.com/gpu=16 --priority 10
-  qy queues create night --agent gpu-east --budget 100/day --dry-run=client`,
+  qy queues create night --agent gpu-east --budget 100/day --dry-run=client
+  qy queues create any --agents gpu-east,gpu-west --concurrency 12`,
 		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: args[0]}, Spec: v1alpha1.QueueSpec{Agent: agent}}
+			if q.Spec.Routing = v1alpha1.QueueRouting(routing); len(agents) > 0 {
+				q.Spec.Agent, q.Spec.Agents = "", agents
+			}
 			if err := limits.set(&q.Spec); err != nil {
 				return err
 			}
@@ -90,8 +97,10 @@ func newQueuesCreate(s *Shell) *cobra.Command {
 			} else if dryRun != "none" {
 				return fmt.Errorf("--dry-run is %q: write none or client", dryRun)
 			}
-			if err := c.find(cmd.Context(), agentKind, agent, &v1alpha1.Agent{}); err != nil {
-				fmt.Fprintf(s.ErrOut, "warning: %s; nothing is admitted before there is one\n", s.explain(err))
+			for _, name := range tenancy.InfoOf(q).Agents {
+				if err := c.find(cmd.Context(), agentKind, name, &v1alpha1.Agent{}); err != nil {
+					fmt.Fprintf(s.ErrOut, "warning: %s; nothing is admitted before there is one\n", s.explain(err))
+				}
 			}
 			if err := c.Create(cmd.Context(), q, client.FieldOwner(fieldManager)); err != nil {
 				return err
@@ -102,6 +111,10 @@ func newQueuesCreate(s *Shell) *cobra.Command {
 	}
 	limits.addTo(cmd)
 	cmd.Flags().StringVar(&agent, "agent", v1alpha1.DefaultName, "agent that serves it")
+	cmd.Flags().StringSliceVar(&agents, "agents", nil, "agents that serve it together, in order")
+	cmd.Flags().StringVar(&routing, "routing", "", "which of --agents gets an operation: InOrder (the first with a free seat, the default) or MostFree")
+	cmd.MarkFlagsMutuallyExclusive("agent", "agents")
+	complete(cmd, "routing", string(v1alpha1.RouteInOrder), string(v1alpha1.RouteMostFree))
 	cmd.Flags().StringVar(&dryRun, "dry-run", "none", "client: make nothing, and print what would be made")
 	complete(cmd, "dry-run", "none", "client")
 	return cmd

@@ -45,6 +45,8 @@ type Window struct {
 	lines  map[string]*line
 	news   func(uid string)
 	wake   chan struct{}
+	// routed are the queues of which it is news, too, that there is room for what is due.
+	routed map[string]bool
 
 	flights *flights
 }
@@ -98,6 +100,7 @@ func New(news func(uid string)) *Window {
 		lines:  map[string]*line{},
 		news:   news,
 		wake:   make(chan struct{}, 1),
+		routed: map[string]bool{},
 
 		flights: newFlights(),
 	}
@@ -142,6 +145,24 @@ func (w *Window) Limits(change func(*ledger.Ledger)) {
 	change(w.ledger)
 	w.all = true
 	w.signal()
+}
+
+// Route says whether a queue is one of several agents: there an operation goes to one of them only when there is room for it.
+func (w *Window) Route(queue string, routed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if routed {
+		w.routed[queue] = true
+	} else {
+		delete(w.routed, queue)
+	}
+}
+
+// HasRoom says whether the limits have room for an operation that waits.
+func (w *Window) HasRoom(uid string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.open && w.ledger.State(uid).Holds()
 }
 
 // Wait enters an operation that has no node, and says whether it is due. One that has its pods is.
@@ -339,12 +360,16 @@ func (w *Window) decide() (news []string, more bool) {
 	}
 	admitted := w.ledger.Admit(batch)
 	for _, a := range admitted {
-		if o := w.ops[a.UID]; o != nil && !o.due {
+		switch o := w.ops[a.UID]; {
+		case o == nil:
+		case !o.due:
 			heap.Push(&w.line(o.queue).held, o.rank)
+		case w.routed[o.queue]:
+			news = append(news, a.UID)
 		}
 	}
 	if len(admitted) == batch {
-		return nil, true
+		return news, true
 	}
 	queues, _ := w.ledger.Changed()
 	if w.all {

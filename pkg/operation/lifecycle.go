@@ -57,7 +57,9 @@ type Situation struct {
 type Compilation struct {
 	Queue, Project, Organization string
 	// Agent in another cluster that it is assigned to; empty: it runs in this one.
-	Agent     string
+	Agent string
+	// Routed says to which of several agents it goes, and why; empty: there is one.
+	Routed    string
 	Component *v1alpha1.ComponentReference
 	Priority  int32
 	Cost      string // declared per hour; empty: by prices
@@ -86,6 +88,7 @@ const (
 	reasonApproved       = "Approved"
 	reasonQueued         = "Queued"
 	reasonMoved          = "Moved"
+	reasonRouted         = "Routed"
 	reasonStopped        = "Stopped"
 	reasonResumed        = "Resumed"
 	reasonRestarted      = "Restarted"
@@ -218,12 +221,26 @@ func equal(a, b *v1alpha1.ComponentReference) bool {
 
 // Replace says that the attempt, which has not begun, is to run elsewhere than was written down.
 func Replace(op *v1alpha1.Operation, c Compilation, now time.Time) {
-	from, to := op.Status.Agent, c.Agent
+	from, to, placed := op.Status.Agent, c.Agent, op.Status.Run != nil
 	op.Status.Run, op.Status.Component, op.Status.Requests, op.Status.Agent = c.Run, c.Component, c.Requests, c.Agent
-	if from != to {
+	switch {
+	case c.Routed != "":
+		enter(&op.Status, v1alpha1.StatusQueued, now, reasonRouted, fmt.Sprintf("waits in queue %s; %s", op.Status.Queue, c.Routed))
+		timeline.SetConditions(&op.Status.Conditions, op.Status.Timeline, "operation", op.Generation, now)
+	case from != to && placed:
 		enter(&op.Status, v1alpha1.StatusQueued, now, reasonMoved, fmt.Sprintf("moved from %s to %s: waits in queue %s", clusterOf(from), clusterOf(to), op.Status.Queue))
 		timeline.SetConditions(&op.Status.Conditions, op.Status.Timeline, "operation", op.Generation, now)
 	}
+}
+
+// Routed is how often an agent was chosen for the attempt.
+func Routed(status *v1alpha1.OperationStatus) (times int) {
+	for i := range status.Timeline {
+		if e := &status.Timeline[i]; e.Attempt == status.Attempt && e.Reason == reasonRouted {
+			times++
+		}
+	}
+	return times
 }
 
 func clusterOf(agent string) string {

@@ -75,7 +75,8 @@ func (r *Room) prices(queue string) cost.Prices {
 	if q == nil {
 		return nil
 	}
-	agent := r.directory.agents[tenancy.InfoOf(q).Agent]
+	name, _ := r.agentHere(q)
+	agent := r.directory.agents[name]
 	if agent == nil {
 		return nil
 	}

@@ -220,8 +220,11 @@ func (r *Room) queueSeen(q *v1alpha1.Queue) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.directory.queues[q.Name]
+	if before != nil && older(q, before) {
+		return
+	}
 	r.directory.queues[q.Name] = q
-	if before == nil || tenancy.InfoOf(before) != tenancy.InfoOf(q) {
+	if before == nil || !equality.Semantic.DeepEqual(tenancy.InfoOf(before), tenancy.InfoOf(q)) {
 		r.directory.SetQueue(q)
 		r.tenancyChanged()
 	}
@@ -232,18 +235,32 @@ func (r *Room) queueSeen(q *v1alpha1.Queue) {
 
 func (r *Room) applyQueue(q *v1alpha1.Queue) {
 	c := limits.Queue(q)
+	c.Agent, _ = r.agentHere(q)
 	c.Preemption = preemptionOf(q)
-	c.Limits = r.limits(ledger.Queue, q.Name, q.Spec.Concurrency, q.Spec.Quota, q.Status.Budget)
+	c.Limits = r.queueLimits(q)
 	r.ledger.SetQueue(q.Name, c)
+}
+
+// agentHere is the agent of a queue in this cluster, or the first of those in others.
+func (r *Room) agentHere(q *v1alpha1.Queue) (agent string, served bool) {
+	info := tenancy.InfoOf(q)
+	if agent, served = info.Here(r.servedElsewhere); !served {
+		agent = info.Agent
+	}
+	return agent, served
 }
 
 func (r *Room) queueGone(q *v1alpha1.Queue) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if now := r.directory.queues[q.Name]; now != nil && now.UID != q.UID {
+		return // another of its name is there
+	}
 	delete(r.directory.queues, q.Name)
 	r.directory.DeleteQueue(q.Name)
 	r.ledger.DeleteQueue(q.Name)
 	delete(r.accounts, accountKey{ledger.Queue, q.Name})
+	delete(r.enforced, accountKey{ledger.Queue, q.Name})
 	delete(r.turnovers, q.Name)
 	delete(r.vacancies, q.Name)
 	forgetMetrics(q.Name)
@@ -259,6 +276,9 @@ func (r *Room) agentSeen(a *v1alpha1.Agent) {
 	}
 	r.directory.agents[a.Name] = a
 	r.directory.SetAgent(a)
+	if before == nil || before.Spec.Remote != a.Spec.Remote {
+		r.groupsChanged(a.Name)
+	}
 	if before == nil || !equality.Semantic.DeepEqual(before.Spec.Prices, a.Spec.Prices) || before.Spec.Remote != a.Spec.Remote {
 		r.tenancyChanged() // what everything costs, and whether it can be here
 	}
@@ -272,15 +292,25 @@ func (r *Room) agentGone(a *v1alpha1.Agent) {
 	defer r.mu.Unlock()
 	delete(r.directory.agents, a.Name)
 	r.directory.DeleteAgent(a.Name)
+	r.groupsChanged(a.Name)
 	r.ledger.DeleteAgent(a.Name)
 	r.agentCameOrWent(a.Name)
 	r.signal()
 }
 
+// groupsChanged looks anew which of several agents serves a queue here.
+func (r *Room) groupsChanged(agent string) {
+	for _, q := range r.directory.queues {
+		if tenancy.Several(q) && tenancy.InfoOf(q).Serves(agent) {
+			r.applyQueue(q)
+		}
+	}
+}
+
 // agentCameOrWent changes whether the queues that name it are ready.
 func (r *Room) agentCameOrWent(name string) {
 	for _, q := range r.directory.queues {
-		if tenancy.InfoOf(q).Agent == name {
+		if tenancy.InfoOf(q).Serves(name) {
 			r.changes.queues[q.Name] = true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -114,7 +115,11 @@ func (r *Room) statusChanges() []statusChange {
 	var out []statusChange
 	for name := range r.changes.queues {
 		q := r.directory.queues[name]
-		if q == nil || r.servedElsewhere(tenancy.InfoOf(q).Agent) {
+		if q == nil {
+			continue
+		}
+		if _, here := r.agentHere(q); !here {
+			out = r.leftChange(out, q)
 			continue
 		}
 		status := r.queueStatus(q, now)
@@ -141,6 +146,18 @@ func (r *Room) statusChanges() []statusChange {
 	}
 	r.changes = newChanges()
 	return out
+}
+
+// leftChange adds what this cluster still holds of a queue that it does not serve any more.
+func (r *Room) leftChange(out []statusChange, q *v1alpha1.Queue) []statusChange {
+	if q.Status.Local == nil {
+		return out
+	}
+	enforced := r.queueEnforced(q.Name)
+	if equality.Semantic.DeepEqual(enforced, q.Status.Enforced) {
+		return out
+	}
+	return append(out, statusChange{"queues", q.ObjectMeta, map[string]any{"enforced": explicitEnforced(enforced, q.Status.Enforced)}})
 }
 
 // servedElsewhere says that an agent in another cluster serves queues: it tells their status.
@@ -170,13 +187,16 @@ func explicitUsage(status, before v1alpha1.QueueStatus) any {
 		"conditions":         status.Conditions,
 		"costRate":           status.CostRate,
 		"budget":             status.Budget,
+		"enforced":           explicitEnforced(status.Enforced, before.Enforced),
 	}
 }
 
 func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueStatus {
 	status := v1alpha1.QueueStatus{
 		ObservedGeneration: q.Generation, Conditions: append([]metav1.Condition(nil), q.Status.Conditions...),
-		Operations: q.Status.Operations, // the controller's; it is not written
+		// The controllers'; they are not written.
+		Operations: q.Status.Operations, Agents: q.Status.Agents, Local: q.Status.Local, Shares: q.Status.Shares,
+		Enforced: r.queueEnforced(q.Name),
 	}
 	if stats, ok := r.ledger.QueueStats(q.Name); ok {
 		status.Pending = int32(stats.Pending + stats.Suspended)
@@ -188,13 +208,20 @@ func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueSta
 			status.CostRate = cost.Format(rate)
 		}
 	}
+	if tenancy.Several(q) {
+		addAgents(&status)
+	}
 	status.Budget = r.budgetStatus(accountKey{ledger.Queue, q.Name})
 	info := tenancy.InfoOf(q)
+	agent, _ := r.agentHere(q)
 	ready := metav1.Condition{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Serving", Message: "admits what waits as room allows"}
 	switch {
-	case r.directory.agents[info.Agent] == nil:
+	case r.directory.agents[agent] == nil:
 		ready.Status, ready.Reason = metav1.ConditionFalse, "AgentNotFound"
-		ready.Message = fmt.Sprintf("agent %q does not exist: create it, or set spec.agent to one that does", info.Agent)
+		ready.Message = fmt.Sprintf("agent %q does not exist: create it, or set spec.agent to one that does", agent)
+		if tenancy.Several(q) {
+			ready.Message = fmt.Sprintf("agent %q does not exist: create it, or take it out of spec.agents", agent)
+		}
 	case info.State == v1alpha1.QueuePaused:
 		ready.Reason, ready.Message = "Paused", "accepts operations and admits none: set spec.state to Open"
 	case info.Deleting:
@@ -206,6 +233,24 @@ func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueSta
 	}
 	setConditions(&status.Conditions, q.Generation, now, ready, accepting)
 	return status
+}
+
+// addAgents adds what the agents in other clusters count.
+func addAgents(status *v1alpha1.QueueStatus) {
+	for i := range status.Agents {
+		a := &status.Agents[i]
+		status.Pending += a.Pending
+		status.Admitted += a.Admitted
+		status.Running += a.Running
+		for name, q := range a.Usage {
+			if status.Usage == nil {
+				status.Usage = corev1.ResourceList{}
+			}
+			sum := status.Usage[name]
+			sum.Add(q)
+			status.Usage[name] = sum
+		}
+	}
 }
 
 func (r *Room) agentStatus(a *v1alpha1.Agent, now metav1.Time) v1alpha1.AgentStatus {

@@ -17,27 +17,78 @@ import (
 	"github.com/queueyard/queueyard/pkg/cost"
 	"github.com/queueyard/queueyard/pkg/ledger"
 	"github.com/queueyard/queueyard/pkg/limits"
+	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
-// Limits of projects and organizations hold over clusters together: this one has a share of them. The status of the
-// tenant says which limits the ledger goes by, and what it counts under them. Others count on it: what the status of
+// Limits of projects, organizations and queues of several agents hold over clusters together: this one has a share of them. The
+// status of the tenant says which limits the ledger goes by, and what it counts under them. Others count on it: what the status of
 // a tenant says is no longer enforced may be given to another cluster. So no leader ever goes back to limits from before.
 
 // tenantLimits are the bounds of a tenant here: its own, or this cluster's share of them.
 func (r *Room) tenantLimits(kind ledger.Kind, tenant metav1.Object, concurrency *int32, quota *v1alpha1.Quota, status *v1alpha1.TenantStatus) ledger.Limits {
-	local := limits.OfShare(status.Local)
+	return r.sharedLimits(kind, tenant, concurrency, quota, status.Budget, status.Local)
+}
+
+// sharedLimits are bounds, or this cluster's share of them.
+func (r *Room) sharedLimits(kind ledger.Kind, of metav1.Object, concurrency *int32, quota *v1alpha1.Quota, budget *v1alpha1.BudgetStatus, share *v1alpha1.Share) ledger.Limits {
+	local := limits.OfShare(share)
 	if amount, shared := local[limits.Budget]; shared && quota != nil && quota.Budget != nil && amount < cost.Of(quota.Budget.Amount) {
 		quota = quota.DeepCopy()
 		quota.Budget.Amount = *limits.ShareOf(local).Budget
 	}
-	l := limits.Narrow(r.limits(kind, tenant.GetName(), concurrency, quota, status.Budget), local)
-	l.Whole = r.whole(tenant, l)
-	enforced := &v1alpha1.EnforcedLimits{Share: enforcedShare(l, quota), Generation: tenant.GetGeneration()}
-	if status.Local != nil {
-		enforced.Revision = status.Local.Revision
+	l := limits.Narrow(r.limits(kind, of.GetName(), concurrency, quota, budget), local)
+	l.Whole = r.whole(of, l)
+	enforced := &v1alpha1.EnforcedLimits{Share: enforcedShare(l, quota), Generation: of.GetGeneration()}
+	if share != nil {
+		enforced.Revision = share.Revision
 	}
-	r.enforced[accountKey{kind, tenant.GetName()}] = enforced
+	r.enforced[accountKey{kind, of.GetName()}] = enforced
 	return l
+}
+
+// queueLimits are the bounds of a queue here. Of several agents, or while others have shares of it, they are this cluster's
+// share, which is nothing before it has one.
+func (r *Room) queueLimits(q *v1alpha1.Queue) ledger.Limits {
+	share := q.Status.Local
+	if share == nil && len(q.Status.Shares) > 0 {
+		none := limits.OfTenant(q.Spec.Concurrency, q.Spec.Quota)
+		for dim := range none {
+			none[dim] = 0
+		}
+		share = ptr.To(limits.ShareOf(none))
+	}
+	_, mirrored := q.Labels[v1alpha1.MirroredLabel]
+	if share == nil && !mirrored && !tenancy.Several(q) {
+		delete(r.enforced, accountKey{ledger.Queue, q.Name})
+		return r.limits(ledger.Queue, q.Name, q.Spec.Concurrency, q.Spec.Quota, q.Status.Budget)
+	}
+	return r.sharedLimits(ledger.Queue, q, q.Spec.Concurrency, q.Spec.Quota, q.Status.Budget, share)
+}
+
+// queueEnforced is the limits of a shared queue that the ledger goes by, or what it holds where that is more; nil of others.
+func (r *Room) queueEnforced(queue string) *v1alpha1.EnforcedLimits {
+	key := accountKey{ledger.Queue, queue}
+	is := r.enforced[key]
+	if is == nil {
+		return nil
+	}
+	amounts := limits.OfShare(&is.Share)
+	seats, usage, _ := r.ledger.NodeUsage(key.kind, key.name)
+	for dim, bound := range amounts {
+		used := usage[dim]
+		switch dim {
+		case limits.Seats:
+			used = seats
+		case limits.Budget:
+			if budget := r.budgetStatus(key); budget != nil {
+				used, _ = cost.Parse(budget.Spent)
+			}
+		}
+		amounts[dim] = max(bound, used)
+	}
+	held := &v1alpha1.EnforcedLimits{Share: limits.ShareOf(amounts), Generation: is.Generation}
+	held.Revision = is.Revision
+	return held
 }
 
 // enforcedShare is limits as the status has them.
@@ -83,7 +134,7 @@ func older(o, than metav1.Object) bool {
 	return err == nil && order < 0
 }
 
-// adoptTenants sees all tenants as the API server has them: the watch may show limits from before those that the former
+// adoptTenants sees all tenants, and the queues that clusters share, as the API server has them: the watch may show limits from before those that the former
 // leader said it enforces.
 func (r *Room) adoptTenants(ctx context.Context, client *rest.RESTClient) error {
 	projects := &v1alpha1.ProjectList{}
@@ -99,6 +150,13 @@ func (r *Room) adoptTenants(ctx context.Context, client *rest.RESTClient) error 
 	}
 	for i := range organizations.Items {
 		r.organizationSeen(&organizations.Items[i])
+	}
+	queues := &v1alpha1.QueueList{}
+	if err := client.Get().Resource("queues").Do(ctx).Into(queues); err != nil {
+		return fmt.Errorf("listing queues: %w", err)
+	}
+	for i := range queues.Items {
+		r.queueSeen(&queues.Items[i])
 	}
 	return nil
 }
@@ -120,9 +178,7 @@ func (r *Room) tenantChange(out []statusChange, key accountKey, resource string,
 		"demand":   explicitShare(now.Demand, before.Demand),
 		"budget":   now.Budget,
 	}
-	enforced := explicitShare(&now.Enforced.Share, shareOf(before.Enforced))
-	enforced["generation"] = now.Enforced.Generation
-	patch["enforced"] = enforced
+	patch["enforced"] = explicitEnforced(now.Enforced, before.Enforced)
 	return append(out, statusChange{resource, object, patch})
 }
 
@@ -147,6 +203,16 @@ func shareOf(e *v1alpha1.EnforcedLimits) *v1alpha1.Share {
 		return nil
 	}
 	return &e.Share
+}
+
+// explicitEnforced is enforced limits as a merge patch over those before.
+func explicitEnforced(now, before *v1alpha1.EnforcedLimits) map[string]any {
+	if now == nil {
+		return nil
+	}
+	patch := explicitShare(&now.Share, shareOf(before))
+	patch["generation"] = now.Generation
+	return patch
 }
 
 // explicitShare is a share as a merge patch over the one before.

@@ -29,8 +29,11 @@ type Directory interface {
 
 // QueueInfo is what admission needs to know of a queue.
 type QueueInfo struct {
-	Name     string
-	Agent    string
+	Name string
+	// Agent serves it, or is the first of those that do.
+	Agent string
+	// Agents are those that serve it, in order.
+	Agents   []string
 	State    v1alpha1.QueueState
 	Deleting bool
 }
@@ -41,7 +44,27 @@ func InfoOf(q *v1alpha1.Queue) QueueInfo {
 	if info.Agent == "" {
 		info.Agent = v1alpha1.DefaultName
 	}
+	if info.Agents = q.Spec.Agents; len(info.Agents) == 0 {
+		info.Agents = []string{info.Agent}
+	}
+	info.Agent = info.Agents[0]
 	return info
+}
+
+// Several says whether several agents may serve q: which of them gets an operation is chosen for each.
+func Several(q *v1alpha1.Queue) bool { return len(q.Spec.Agents) > 0 }
+
+// Serves says whether an agent is one of those that serve a queue.
+func (q QueueInfo) Serves(agent string) bool { return slices.Contains(q.Agents, agent) }
+
+// Here is the agent of this cluster that serves a queue: the first that is not remote. A queue has one in a cluster.
+func (q QueueInfo) Here(remote func(agent string) bool) (agent string, served bool) {
+	for _, name := range q.Agents {
+		if !remote(name) {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // Index is a Directory in memory. Its owner serialises changes and reads.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/cost"
@@ -55,18 +56,22 @@ func Resolve(dir Directory, defaultQueue string, c Claim) (Assignment, *Refusal)
 	if !ok {
 		return Assignment{}, unknownQueue(dir, choice)
 	}
-	if ref.agent != "" && ref.agent != queue.Agent {
+	if ref.agent != "" && !queue.Serves(ref.agent) {
 		return Assignment{}, refuse(ReasonWrongAgent,
-			"queue %q is served by agent %q, not by %q: write %s or %s.%s",
-			queue.Name, queue.Agent, ref.agent, queue.Name, queue.Agent, queue.Name)
+			"queue %q is served by %s, not by %q: write %s or %s.%s",
+			queue.Name, queue.by(), ref.agent, queue.Name, queue.Agent, queue.Name)
 	}
 	if project != nil && !c.Assigned && !Allowed(project.Spec.AllowedQueues, queue.Name) {
 		return Assignment{}, notAllowed(project, choice)
 	}
-	if !c.Operation && dir.Remote(queue.Agent) {
+	if here, served := queue.Here(dir.Remote); !c.Operation && !served {
 		return Assignment{}, refuse(ReasonServedElsewhere,
-			"queue %q is served by agent %q in another cluster, where no pod or Job of this one can go: create an Operation, or use another queue",
-			queue.Name, queue.Agent)
+			"queue %q is served by %s in another cluster, where no pod or Job of this one can go: create an Operation, or use another queue",
+			queue.Name, queue.by())
+	} else if !c.Operation && ref.agent != "" && ref.agent != here {
+		return Assignment{}, refuse(ReasonServedElsewhere,
+			"agent %q serves queue %q in another cluster, where no pod or Job of this one can go: create an Operation, or write %s.%s to have it served here",
+			ref.agent, queue.Name, here, queue.Name)
 	}
 	return choice.Assignment, nil
 }
@@ -91,6 +96,18 @@ func CheckReferences(c Claim) *Refusal {
 	}
 	_, refusal := projectReference(c.Labels, c.Annotations)
 	return refusal
+}
+
+// by names the agents of a queue.
+func (q QueueInfo) by() string {
+	if len(q.Agents) == 1 {
+		return fmt.Sprintf("agent %q", q.Agent)
+	}
+	quoted := make([]string, len(q.Agents))
+	for i, name := range q.Agents {
+		quoted[i] = fmt.Sprintf("%q", name)
+	}
+	return "agents " + strings.Join(quoted, ", ")
 }
 
 // CheckCost refuses a declared cost that is none.

@@ -15,7 +15,11 @@ import (
 
 // ValidateQueue says what is wrong with a queue, or nil.
 func ValidateQueue(q *v1alpha1.Queue) error {
-	return validReference("spec.agent", q.Spec.Agent)
+	errs := []error{validReference("spec.agent", q.Spec.Agent)}
+	for _, name := range q.Spec.Agents {
+		errs = append(errs, validReference("spec.agents", name))
+	}
+	return errors.Join(errs...)
 }
 
 // ValidateOrganization says what is wrong with an organization, or nil.

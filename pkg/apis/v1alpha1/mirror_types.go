@@ -6,7 +6,7 @@ import (
 )
 
 // MirrorSpec is an object of the hub as the cluster of an agent is to have it: exactly one of the four, of the name
-// that Name says. Limits of tenants in it are the agent's share of them. Only the hub writes it.
+// that Name says. Limits of tenants, and of queues of several agents, are the agent's share of them. Only the hub writes it.
 // +kubebuilder:validation:XValidation:rule="[has(self.agent), has(self.queue), has(self.project), has(self.organization)].exists_one(x, x)",message="a mirror is of one agent, queue, project or organization"
 type MirrorSpec struct {
 	// Name of the object, at the hub and in the agent's cluster.
@@ -22,7 +22,7 @@ type MirrorSpec struct {
 	// +optional
 	Organization *OrganizationSpec `json:"organization,omitempty"`
 
-	// Whole is what the limits of a project or an organization here are the agent's share of. Unset: they are whole.
+	// Whole is what the limits of a project, an organization or a queue here are the agent's share of. Unset: they are whole.
 	// +optional
 	Whole *Share `json:"whole,omitempty"`
 	// Revision of that share.

@@ -40,15 +40,45 @@ const (
 	QueueDraining QueueState = "Draining"
 )
 
+// QueueRouting says which of several agents gets an operation.
+// +kubebuilder:validation:Enum=InOrder;MostFree
+type QueueRouting string
+
+const (
+	// RouteInOrder sends to the first agent that has a free seat: the next gets what it has no room for.
+	RouteInOrder QueueRouting = "InOrder"
+	// RouteMostFree sends to the agent with the most free seats.
+	RouteMostFree QueueRouting = "MostFree"
+)
+
 // QueueSpec is what a queue should do. Every field may be changed at any time and takes effect at
 // once; a lowered limit stops nothing that runs.
+// +kubebuilder:validation:XValidation:rule="!has(self.agents) || size(self.agents) == 0 || !has(self.agent) || self.agent == 'default'",message="agent and agents exclude each other: leave agent out, and name it among agents"
+// +kubebuilder:validation:XValidation:rule="!has(self.agents) || self.agents.all(a, self.agents.exists_one(b, b == a))",message="agents names an agent twice"
+// +kubebuilder:validation:XValidation:rule="!has(self.routing) || has(self.agents) && size(self.agents) > 0",message="routing chooses among agents: name them"
 type QueueSpec struct {
-	// Agent serves this queue; its concurrency is shared by all queues it serves.
+	// Agent serves this queue; its concurrency is shared by all queues it serves. It says nothing where agents are named.
 	// +optional
 	// +kubebuilder:default=default
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Agent string `json:"agent,omitempty"`
+
+	// Agents serve this queue together, at most one of them in this cluster: each operation goes to one that has room for it,
+	// as routing says. Concurrency and quota hold over all of them together; guaranteed seats are kept at each.
+	// Unset: agent serves it alone.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Agents []string `json:"agents,omitempty"`
+
+	// Routing is InOrder (the first of agents that has a free seat; the next gets what overflows) or MostFree (the one with
+	// the most free seats). An agent without concurrency has free seats for as long as its nodes take what it gets.
+	// Default: InOrder.
+	// +optional
+	Routing QueueRouting `json:"routing,omitempty"`
 
 	// Priority is the level of this queue among the queues of its agent: larger goes first.
 	// Unset or -1 is the highest level, above every number.
@@ -127,6 +157,27 @@ type QueueStatus struct {
 	// +optional
 	Budget *BudgetStatus `json:"budget,omitempty"`
 
+	// Agents is what those of several agents that are in other clusters say of it; the counts above are of all clusters.
+	// +optional
+	// +listType=map
+	// +listMapKey=agent
+	Agents []QueueAgentStatus `json:"agents,omitempty"`
+
+	// Enforced is the limits that the scheduler of this cluster goes by, or what runs here where that is more. It is told of
+	// queues that clusters share.
+	// +optional
+	Enforced *EnforcedLimits `json:"enforced,omitempty"`
+
+	// Local is the share of the limits for what runs in this cluster. Unset: they are whole here, or nothing runs here.
+	// +optional
+	Local *Share `json:"local,omitempty"`
+
+	// Shares are those of the agents in other clusters. All shares together are within the limits.
+	// +optional
+	// +listType=map
+	// +listMapKey=agent
+	Shares []AgentShare `json:"shares,omitempty"`
+
 	// Operations counts objects of kind Operation, those without a pod included. It is the controller's; unset: none
 	// has waited yet.
 	// +optional
@@ -137,6 +188,24 @@ type QueueStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// QueueAgentStatus is what one of several agents says of a queue.
+type QueueAgentStatus struct {
+	// Agent that says it.
+	Agent string `json:"agent"`
+	// Pending is how many operations wait for room there.
+	// +optional
+	Pending int32 `json:"pending"`
+	// Admitted is how many operations hold a seat there.
+	// +optional
+	Admitted int32 `json:"admitted"`
+	// Running is how many of these have a pod on a node.
+	// +optional
+	Running int32 `json:"running"`
+	// Usage is the sum of their pods' requests.
+	// +optional
+	Usage corev1.ResourceList `json:"usage,omitempty"`
 }
 
 // QueueOperations counts the Operations of a queue.
@@ -159,6 +228,7 @@ type QueueOperations struct {
 // +kubebuilder:printcolumn:name="Oldest",type=date,JSONPath=`.status.oldestPending`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.spec.state`
 // +kubebuilder:printcolumn:name="Agent",type=string,JSONPath=`.spec.agent`
+// +kubebuilder:printcolumn:name="Agents",type=string,JSONPath=`.spec.agents`,priority=1
 // +kubebuilder:printcolumn:name="Waiting",type=integer,priority=1,JSONPath=`.status.operations.waiting`
 // +kubebuilder:printcolumn:name="Preemption",type=string,priority=1,JSONPath=`.spec.preemption`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

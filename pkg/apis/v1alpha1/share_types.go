@@ -5,7 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Share is a part of the limits of a project or an organization. As a limit, what it does not name is unlimited; as an
+// Share is a part of the limits of a project, an organization or a queue of several agents. As a limit, what it does not name is unlimited; as an
 // account of what is used or wanted, it is nothing.
 type Share struct {
 	// Concurrency is a number of operations.

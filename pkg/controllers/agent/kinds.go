@@ -66,6 +66,7 @@ func wanted(o client.Object, spec *v1alpha1.MirrorSpec, agent string) bool {
 		}
 		o.Spec = *spec.Queue.DeepCopy()
 		o.Spec.Agent = agent
+		shareOf(o, spec.Whole)
 	case *v1alpha1.Project:
 		if spec.Project == nil {
 			return false
@@ -82,7 +83,7 @@ func wanted(o client.Object, spec *v1alpha1.MirrorSpec, agent string) bool {
 	return true
 }
 
-// shareOf notes what the limits of a tenant are this cluster's share of.
+// shareOf notes what the limits of a tenant or a queue are this cluster's share of.
 func shareOf(o client.Object, whole *v1alpha1.Share) {
 	annotations := maps.Clone(o.GetAnnotations())
 	delete(annotations, v1alpha1.ShareOfAnnotation)

@@ -54,6 +54,10 @@ func (r *reports) of(ctx context.Context, mirror *v1alpha1.Mirror, here client.O
 		}
 		status.Demand = &v1alpha1.Share{Concurrency: ptr.To(waiting + o.Status.Admitted)}
 		status.Queue = o.Status.DeepCopy()
+		if e := o.Status.Enforced; e != nil {
+			status.Held = e.Share.DeepCopy()
+			observed = min(observed, e.Generation)
+		}
 	case *v1alpha1.Agent:
 		observed = o.Status.ObservedGeneration
 		status.Demand = &v1alpha1.Share{Concurrency: ptr.To(o.Status.Pending + o.Status.Admitted)}

@@ -13,20 +13,26 @@ import (
 	"github.com/queueyard/queueyard/pkg/shares"
 )
 
-// tenant is a project or an organization.
+// tenant is a project or an organization, or a queue.
 type tenant struct {
 	kind ledger.Kind
 	name string
 }
 
-// demands is what the operations of tenants use and wait for, by queue. Pods that are no operations are counted where
+// demands is what the operations of tenants use and wait for, by queue and place. Pods that are no operations are counted where
 // they are.
 type demands struct {
 	changed func(tenant)
 
 	mu  sync.Mutex
 	ops map[types.UID]demand
-	sum map[tenant]map[string]*amounts // by queue
+	sum map[tenant]map[at]*amounts
+}
+
+// at is where operations count: their queue, and once it is chosen, the agent in another cluster; empty: this one.
+type at struct {
+	queue, agent string
+	placed       bool
 }
 
 // amounts is what operations want. What those ask for that declare no cost is in priced, too.
@@ -34,19 +40,19 @@ type amounts struct{ all, priced shares.Share }
 
 // demand is what one operation wants of its tenants.
 type demand struct {
-	tenants [2]tenant
-	queue   string
+	tenants [3]tenant
+	at      at
 	amounts shares.Share
 	priced  bool
 }
 
 func newDemands(changed func(tenant)) *demands {
-	return &demands{changed: changed, ops: map[types.UID]demand{}, sum: map[tenant]map[string]*amounts{}}
+	return &demands{changed: changed, ops: map[types.UID]demand{}, sum: map[tenant]map[at]*amounts{}}
 }
 
 func demandOf(op *v1alpha1.Operation) (demand, bool) {
 	s := &op.Status
-	if s.Queue == "" || s.Project == "" || !wants(s.Phase) {
+	if s.Queue == "" || !wants(s.Phase) {
 		return demand{}, false
 	}
 	wanted := shares.Share(limits.Amounts(s.Requests))
@@ -55,9 +61,12 @@ func demandOf(op *v1alpha1.Operation) (demand, bool) {
 	if err == nil {
 		wanted[ledger.CostPerHour] = rate
 	}
-	d := demand{queue: s.Queue, amounts: wanted, priced: err != nil, tenants: [2]tenant{{ledger.Project, s.Project}}}
-	if s.Organization != "" {
-		d.tenants[1] = tenant{ledger.Organization, s.Organization}
+	d := demand{at: at{s.Queue, s.Agent, s.Run != nil}, amounts: wanted, priced: err != nil, tenants: [3]tenant{{ledger.Queue, s.Queue}}}
+	if s.Project != "" {
+		d.tenants[1] = tenant{ledger.Project, s.Project}
+	}
+	if s.Project != "" && s.Organization != "" {
+		d.tenants[2] = tenant{ledger.Organization, s.Organization}
 	}
 	return d, true
 }
@@ -76,7 +85,7 @@ func (d *demands) seen(op *v1alpha1.Operation) {
 	now, wants := demandOf(op)
 	d.mu.Lock()
 	before, had := d.ops[op.UID]
-	same := had == wants && before.tenants == now.tenants && before.queue == now.queue && before.priced == now.priced && maps.Equal(before.amounts, now.amounts)
+	same := had == wants && before.tenants == now.tenants && before.at == now.at && before.priced == now.priced && maps.Equal(before.amounts, now.amounts)
 	if !same {
 		d.add(before, -1)
 		d.add(now, 1)
@@ -107,12 +116,12 @@ func (d *demands) add(of demand, sign int64) {
 			continue
 		}
 		if d.sum[t] == nil {
-			d.sum[t] = map[string]*amounts{}
+			d.sum[t] = map[at]*amounts{}
 		}
-		sum := d.sum[t][of.queue]
+		sum := d.sum[t][of.at]
 		if sum == nil {
 			sum = &amounts{shares.Share{}, shares.Share{}}
-			d.sum[t][of.queue] = sum
+			d.sum[t][of.at] = sum
 		}
 		for dim, n := range of.amounts {
 			change(sum.all, dim, sign*n)
@@ -121,7 +130,7 @@ func (d *demands) add(of demand, sign int64) {
 			}
 		}
 		if len(sum.all) == 0 {
-			delete(d.sum[t], of.queue)
+			delete(d.sum[t], of.at)
 		}
 		if len(d.sum[t]) == 0 {
 			delete(d.sum, t)
@@ -136,12 +145,12 @@ func change(s shares.Share, dim string, n int64) {
 }
 
 // by sums the demand of a tenant by the agents of its queues, at their prices.
-func (d *demands) by(t tenant, served func(queue string) (agent string, prices cost.Prices)) map[string]shares.Share {
+func (d *demands) by(t tenant, served func(at) (agent string, prices cost.Prices)) map[string]shares.Share {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := map[string]shares.Share{}
-	for queue, sum := range d.sum[t] {
-		agent, prices := served(queue)
+	for of, sum := range d.sum[t] {
+		agent, prices := served(of)
 		if out[agent] == nil {
 			out[agent] = shares.Share{}
 		}

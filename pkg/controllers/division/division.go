@@ -1,4 +1,5 @@
-// Package division divides the limits of projects and organizations among the clusters of a hub's agents.
+// Package division divides the limits of projects, organizations and queues of several agents among the clusters of a hub's
+// agents.
 //
 // The status of the tenant says who has what. It is written under its version, so divisions follow each other, whoever
 // makes them; what it says is then published to the agents. Every share has a revision, and none changes before its
@@ -49,7 +50,8 @@ type divider struct {
 	wrote map[tenant]time.Time
 }
 
-// object is the tenant as the API has it, with pointers into it.
+// object is the tenant as the API has it, with pointers into it. Of a queue, the status is a copy of what it has in common
+// with that of tenants.
 type object struct {
 	client.Object
 	concurrency *int32
@@ -58,9 +60,12 @@ type object struct {
 }
 
 func (t tenant) empty() object {
-	if t.kind == ledger.Project {
+	switch t.kind {
+	case ledger.Project:
 		p := &v1alpha1.Project{}
 		return object{Object: p, status: &p.Status}
+	case ledger.Queue:
+		return object{Object: &v1alpha1.Queue{}, status: &v1alpha1.TenantStatus{}}
 	}
 	o := &v1alpha1.Organization{}
 	return object{Object: o, status: &o.Status}
@@ -72,6 +77,37 @@ func (o *object) read() {
 		o.concurrency, o.quota = is.Spec.Concurrency, is.Spec.Quota
 	case *v1alpha1.Organization:
 		o.concurrency, o.quota = is.Spec.Concurrency, is.Spec.Quota
+	case *v1alpha1.Queue:
+		o.concurrency, o.quota = is.Spec.Concurrency, is.Spec.Quota
+		*o.status = v1alpha1.TenantStatus{Enforced: is.Status.Enforced, Budget: is.Status.Budget, Local: is.Status.Local, Shares: is.Status.Shares, Demand: demandHere(is)}
+		if e := o.status.Enforced; e != nil && o.status.Local == nil && e.Generation != is.Generation {
+			o.status.Enforced = nil // said before it was shared
+		}
+	}
+}
+
+// demandHere is what pods of this cluster want of a queue, as far as its status tells: it counts those of all clusters.
+func demandHere(q *v1alpha1.Queue) *v1alpha1.Share {
+	wanted := limits.Amounts(q.Status.Usage)
+	wanted[limits.Seats] = int64(q.Status.Pending + q.Status.Admitted)
+	for i := range q.Status.Agents {
+		a := &q.Status.Agents[i]
+		wanted[limits.Seats] -= int64(a.Pending + a.Admitted)
+		for dim, n := range limits.Amounts(a.Usage) {
+			wanted[dim] -= n
+		}
+	}
+	for dim := range wanted {
+		wanted[dim] = max(wanted[dim], 0)
+	}
+	share := limits.ShareOf(wanted)
+	return &share
+}
+
+// write puts into the object what was decided.
+func (o *object) write() {
+	if q, is := o.Object.(*v1alpha1.Queue); is {
+		q.Status.Local, q.Status.Shares = o.status.Local, o.status.Shares
 	}
 }
 
@@ -81,8 +117,10 @@ func (t tenant) request() reconcile.Request {
 }
 
 func tenantOf(req reconcile.Request) tenant {
-	if req.Namespace == ledger.Organization.String() {
-		return tenant{ledger.Organization, req.Name}
+	for _, kind := range []ledger.Kind{ledger.Organization, ledger.Queue} {
+		if req.Namespace == kind.String() {
+			return tenant{kind, req.Name}
+		}
 	}
 	return tenant{ledger.Project, req.Name}
 }
@@ -101,12 +139,20 @@ func (d *divider) Reconcile(ctx context.Context, req reconcile.Request) (reconci
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	o.read()
+	if t.kind == ledger.Queue && !divided(o.Object) {
+		return reconcile.Result{}, nil
+	}
 	agents, err := d.agents(ctx, t, o.status)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	before := o.DeepCopyObject().(client.Object)
-	divide(&o, agents, d.demands.by(t, d.served(ctx)))
+	members := everybody
+	if q, is := o.Object.(*v1alpha1.Queue); is {
+		agents, members = membersOf(q, agents)
+	}
+	divide(&o, agents, members, d.demands.by(t, d.served(ctx)))
+	o.write()
 	again := reconcile.Result{}
 	if slices.ContainsFunc(agents, func(a agent) bool { return a.leaving && !a.over }) {
 		again.RequeueAfter = leavingPeriod
@@ -138,14 +184,25 @@ func (d *divider) pause(t tenant) time.Duration {
 	return left
 }
 
-// served finds the agent of a queue, and its prices.
-func (d *divider) served(ctx context.Context) func(queue string) (agent string, prices cost.Prices) {
-	return func(queue string) (string, cost.Prices) {
+// served finds the agent that operations of a queue are at, and its prices. Those that nothing says it of are at the queue's agent, or
+// with the first of several.
+func (d *divider) served(ctx context.Context) func(at) (agent string, prices cost.Prices) {
+	return func(of at) (string, cost.Prices) {
 		q, a := &v1alpha1.Queue{}, &v1alpha1.Agent{}
-		if err := d.client.Get(ctx, client.ObjectKey{Name: queue}, q, client.UnsafeDisableDeepCopy); err != nil {
+		if err := d.client.Get(ctx, client.ObjectKey{Name: of.queue}, q, client.UnsafeDisableDeepCopy); err != nil {
 			return "", nil
 		}
-		name := tenancy.InfoOf(q).Agent
+		info := tenancy.InfoOf(q)
+		name := info.Agent
+		if tenancy.Several(q) && of.placed {
+			name = of.agent
+		}
+		if tenancy.Several(q) && of.placed && of.agent == "" {
+			name, _ = info.Here(func(name string) bool {
+				is := &v1alpha1.Agent{}
+				return d.client.Get(ctx, client.ObjectKey{Name: name}, is, client.UnsafeDisableDeepCopy) == nil && is.Spec.Remote
+			})
+		}
 		if err := d.client.Get(ctx, client.ObjectKey{Name: name}, a, client.UnsafeDisableDeepCopy); err != nil {
 			return name, nil
 		}
@@ -153,9 +210,46 @@ func (d *divider) served(ctx context.Context) func(queue string) (agent string, 
 	}
 }
 
+// members says which clusters divide limits.
+type members struct {
+	// none: one cluster has the limits, whole.
+	none bool
+	// here: this cluster may have a share.
+	here bool
+	// leaving: it has one that it is to give back.
+	leaving bool
+}
+
+// everybody divides the limits of projects and organizations.
+var everybody = members{here: true}
+
+// membersOf are those that a queue's limits are divided among: the clusters that serve it, if they are several, and those
+// that have a share from before.
+func membersOf(q *v1alpha1.Queue, agents []agent) ([]agent, members) {
+	info := tenancy.InfoOf(q)
+	var in []agent
+	former := false
+	for _, a := range agents {
+		a.former = !info.Serves(a.name)
+		if a.former && shareOf(&v1alpha1.TenantStatus{Shares: q.Status.Shares}, a.name) == nil {
+			continue
+		}
+		former = former || a.former
+		in = append(in, a)
+	}
+	_, serves := info.Here(func(name string) bool {
+		return slices.ContainsFunc(agents, func(a agent) bool { return a.name == name && a.exists })
+	})
+	m := members{here: serves || q.Status.Local != nil, leaving: !serves}
+	m.none = !tenancy.Several(q) && !former && !(m.here && m.leaving)
+	return in, m
+}
+
 // agent is one in another cluster, as it stands to a tenant.
 type agent struct {
-	name   string
+	name string
+	// former: it serves the queue no more.
+	former bool
 	exists bool
 	// ready: it is heard of.
 	ready bool
@@ -226,8 +320,12 @@ func (d *divider) isOver(ctx context.Context, name string) (bool, error) {
 
 // divide writes into the status of a tenant who is to have what next. Demand is by agent; agents that are not remote
 // are this cluster's.
-func divide(o *object, agents []agent, demand map[string]shares.Share) {
+func divide(o *object, agents []agent, m members, demand map[string]shares.Share) {
 	status := o.status
+	if m.none {
+		status.Local, status.Shares = nil, nil
+		return
+	}
 	if len(agents) == 0 {
 		status.Local = nil
 		return
@@ -236,27 +334,52 @@ func divide(o *object, agents []agent, demand map[string]shares.Share) {
 	if len(limit) == 0 && status.Local == nil && len(status.Shares) == 0 {
 		return
 	}
-	parties := []shares.Party{local(status, agents, demand)}
+	var parties []shares.Party
+	if m.here {
+		p := local(status, agents, demand)
+		p.Leaving = m.leaving
+		parties = append(parties, p)
+	}
+	first := len(parties) // of the agents
 	for i := range agents {
 		parties = append(parties, remote(&agents[i], status, demand[agents[i].name]))
 	}
 	revision := lastRevision(status, agents) + 1
 	next := shares.Divide(limit, parties)
-	status.Local = renew(status.Local, next[0], revision)
+	switch {
+	case m.here && m.leaving && empty(&parties[0]):
+		status.Local = nil
+	case m.here:
+		status.Local = renew(status.Local, next[0], revision)
+	}
+	next = next[first:]
 	var given []v1alpha1.AgentShare
 	for i := range agents {
-		if agents[i].over && !agents[i].exists {
+		if agents[i].over && !agents[i].exists || agents[i].former && empty(&parties[first+i]) {
 			continue
 		}
 		var had *v1alpha1.Share
 		if is := shareOf(status, agents[i].name); is != nil {
 			had = &is.Share
-		} else if next[i+1] == nil {
+		} else if next[i] == nil {
 			continue // it has nothing, and is not to have anything now: it was silent when the tenant came
 		}
-		given = append(given, v1alpha1.AgentShare{Agent: agents[i].name, Share: *renew(had, next[i+1], revision)})
+		given = append(given, v1alpha1.AgentShare{Agent: agents[i].name, Share: *renew(had, next[i], revision)})
 	}
 	status.Shares = given
+}
+
+// empty says that a cluster has given back all that it had.
+func empty(p *shares.Party) bool {
+	if p.Gone {
+		return true
+	}
+	for dim, n := range p.Published {
+		if held, limited := p.Held[dim]; n > 0 || !limited || held > 0 {
+			return false
+		}
+	}
+	return !p.Pending
 }
 
 // renew is a share as it is next: the same, if nothing changes.
@@ -307,8 +430,11 @@ func local(status *v1alpha1.TenantStatus, agents []agent, demand map[string]shar
 		}
 	}
 	var revision int64
-	if status.Local != nil {
+	switch {
+	case status.Local != nil:
 		p.Published, revision = limits.OfShare(status.Local), status.Local.Revision
+	case len(status.Shares) > 0:
+		p.Published = nil // it goes by nothing while others have shares
 	}
 	if e := status.Enforced; e == nil || e.Revision != revision {
 		p.Pending = status.Local != nil
@@ -335,7 +461,7 @@ func local(status *v1alpha1.TenantStatus, agents []agent, demand map[string]shar
 
 // remote is the cluster of an agent.
 func remote(a *agent, status *v1alpha1.TenantStatus, demand shares.Share) shares.Party {
-	p := shares.Party{Name: a.name, Demand: shares.Share{}, Unreachable: !a.ready || !a.exists, Gone: a.over}
+	p := shares.Party{Name: a.name, Demand: shares.Share{}, Unreachable: !a.ready || !a.exists, Gone: a.over, Leaving: a.former}
 	p.Demand = larger(p.Demand, demand)
 	is := shareOf(status, a.name)
 	if is != nil {
@@ -371,6 +497,8 @@ func published(spec *v1alpha1.MirrorSpec) shares.Share {
 		return limits.OfTenant(spec.Project.Concurrency, spec.Project.Quota)
 	case spec.Organization != nil:
 		return limits.OfTenant(spec.Organization.Concurrency, spec.Organization.Quota)
+	case spec.Queue != nil:
+		return limits.OfTenant(spec.Queue.Concurrency, spec.Queue.Quota)
 	}
 	return nil
 }
@@ -402,7 +530,7 @@ func widest(a, b shares.Share) shares.Share {
 
 // Give writes what an agent is to have of a tenant's limits into its mirror of the tenant. An agent that has no share
 // yet gets nothing. It says whether that may be published over the mirror that is there: never what is older.
-func Give(spec *v1alpha1.MirrorSpec, status *v1alpha1.TenantStatus, agent string, there *v1alpha1.MirrorSpec) bool {
+func Give(spec *v1alpha1.MirrorSpec, given []v1alpha1.AgentShare, agent string, there *v1alpha1.MirrorSpec) bool {
 	var concurrency **int32
 	var quota **v1alpha1.Quota
 	switch {
@@ -410,12 +538,14 @@ func Give(spec *v1alpha1.MirrorSpec, status *v1alpha1.TenantStatus, agent string
 		concurrency, quota = &spec.Project.Concurrency, &spec.Project.Quota
 	case spec.Organization != nil:
 		concurrency, quota = &spec.Organization.Concurrency, &spec.Organization.Quota
+	case spec.Queue != nil:
+		concurrency, quota = &spec.Queue.Concurrency, &spec.Queue.Quota
 	default:
 		return true
 	}
 	whole := limits.OfTenant(*concurrency, *quota)
 	share, revision := shares.Share{}, int64(0)
-	if is := shareOf(status, agent); is != nil {
+	if is := shareOf(&v1alpha1.TenantStatus{Shares: given}, agent); is != nil {
 		share, revision = limits.OfShare(&is.Share), is.Revision
 	} else {
 		for dim := range whole {

@@ -336,10 +336,10 @@ func (w *world) publish(agent string) {
 	}
 	spec := v1alpha1.MirrorSpec{Name: w.org.name, Organization: o.Spec.DeepCopy()}
 	if fresh {
-		Give(&spec, &o.Status, agent, nil)
+		Give(&spec, o.Status.Shares, agent, nil)
 		m.Namespace, m.Name, m.Spec = v1alpha1.AgentNamespace(agent), w.org.mirror(), spec
 		err = w.divider.client.Create(w.ctx, m)
-	} else if Give(&spec, &o.Status, agent, &m.Spec) {
+	} else if Give(&spec, o.Status.Shares, agent, &m.Spec) {
 		m.Spec = spec
 		err = w.divider.client.Update(w.ctx, m)
 	}
@@ -584,7 +584,7 @@ func TestASilentAgentHasNothingOfWhatIsNew(t *testing.T) {
 	o := object{concurrency: ptr.To[int32](2), status: &v1alpha1.TenantStatus{}}
 	there := agent{name: "there", exists: true, ready: true}
 	for range 4 {
-		divide(&o, []agent{{name: "silent", exists: true}, there}, map[string]shares.Share{"there": {limits.Seats: 5}})
+		divide(&o, []agent{{name: "silent", exists: true}, there}, everybody, map[string]shares.Share{"there": {limits.Seats: 5}})
 		require.Nil(t, shareOf(o.status, "silent"), "%v", o.status.Shares)
 		// Both put in force what they were given.
 		is := shareOf(o.status, "there")
@@ -614,19 +614,19 @@ func TestGive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := v1alpha1.MirrorSpec{Project: &v1alpha1.ProjectSpec{Concurrency: ptr.To[int32](20), Quota: cpuQuota(16)}}
-			require.Equal(t, tt.publish, Give(&spec, status, tt.agent, tt.there))
+			require.Equal(t, tt.publish, Give(&spec, status.Shares, tt.agent, tt.there))
 			require.True(t, equality.Semantic.DeepEqual(tt.want, spec), "%v", spec)
 		})
 	}
 	spec := v1alpha1.MirrorSpec{Project: &v1alpha1.ProjectSpec{}}
-	require.True(t, Give(&spec, status, "east", &v1alpha1.MirrorSpec{Revision: 4}))
-	require.False(t, Give(&spec, status, "east", &v1alpha1.MirrorSpec{Revision: 5}), "what is there is newer")
+	require.True(t, Give(&spec, status.Shares, "east", &v1alpha1.MirrorSpec{Revision: 4}))
+	require.False(t, Give(&spec, status.Shares, "east", &v1alpha1.MirrorSpec{Revision: 5}), "what is there is newer")
 	unlimited := v1alpha1.MirrorSpec{Organization: &v1alpha1.OrganizationSpec{}}
-	require.True(t, Give(&unlimited, &v1alpha1.TenantStatus{}, "east", nil))
+	require.True(t, Give(&unlimited, nil, "east", nil))
 	require.Equal(t, v1alpha1.MirrorSpec{Organization: &v1alpha1.OrganizationSpec{}}, unlimited)
 	queue := v1alpha1.MirrorSpec{Queue: &v1alpha1.QueueSpec{Concurrency: ptr.To[int32](3)}}
-	require.True(t, Give(&queue, &v1alpha1.TenantStatus{}, "east", nil), "a queue is served by one agent")
-	require.Equal(t, int32(3), *queue.Queue.Concurrency)
+	require.True(t, Give(&queue, status.Shares, "west", nil))
+	require.Zero(t, *queue.Queue.Concurrency, "of a queue that several agents serve, one that has no share yet has nothing")
 }
 
 func TestDemandOfOperations(t *testing.T) {
@@ -638,8 +638,11 @@ func TestDemandOfOperations(t *testing.T) {
 			Requests: limits.ShareOf(shares.Share{"cpu": 2000}).Resources,
 		}}
 	}
-	served := func(queue string) (string, cost.Prices) {
-		return "agent of " + queue, cost.Prices(limits.ShareOf(shares.Share{"cpu": 1000}).Resources)
+	served := func(of at) (string, cost.Prices) {
+		if of.agent != "" {
+			return of.agent, nil
+		}
+		return "agent of " + of.queue, cost.Prices(limits.ShareOf(shares.Share{"cpu": 1000}).Resources)
 	}
 	project, organization := tenant{ledger.Project, "vision"}, tenant{ledger.Organization, "acme"}
 	d.seen(op("a", "gpu", v1alpha1.StatusQueued, ""))
@@ -648,6 +651,12 @@ func TestDemandOfOperations(t *testing.T) {
 	want := map[string]shares.Share{"agent of gpu": {limits.Seats: 2, "cpu": 4000, ledger.CostPerHour: 5_000_000}}
 	require.Equal(t, want, d.by(project, served))
 	require.Equal(t, want, d.by(organization, served))
+	require.Equal(t, want, d.by(tenant{ledger.Queue, "gpu"}, served))
+	sent := op("d", "gpu", v1alpha1.StatusQueued, "1")
+	sent.Status.Run, sent.Status.Agent = &v1alpha1.RunReference{}, "east"
+	d.seen(sent)
+	require.Equal(t, shares.Share{limits.Seats: 1, "cpu": 2000, ledger.CostPerHour: 1_000_000}, d.by(tenant{ledger.Queue, "gpu"}, served)["east"])
+	d.gone(sent)
 
 	told = nil
 	d.seen(op("a", "gpu", v1alpha1.StatusStarting, ""))

@@ -20,6 +20,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/ledger"
+	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
 // The shares of tenants, and what agents say of them.
@@ -59,6 +60,7 @@ func Setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("shares").
 		Watches(&v1alpha1.Project{}, of(ledger.Project)).
 		Watches(&v1alpha1.Organization{}, of(ledger.Organization)).
+		Watches(&v1alpha1.Queue{}, of(ledger.Queue), builder.WithPredicates(predicate.NewPredicateFuncs(divided))).
 		Watches(&v1alpha1.Mirror{}, handler.EnqueueRequestsFromMapFunc(ofMirror)).
 		Watches(&v1alpha1.Agent{}, handler.EnqueueRequestsFromMapFunc(d.all), builder.WithPredicates(predicate.Funcs{UpdateFunc: standsElse})).
 		WatchesRawSource(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
@@ -67,6 +69,12 @@ func Setup(mgr ctrl.Manager) error {
 			return nil
 		})).
 		Complete(d)
+}
+
+// divided says whether the limits of a queue are divided among clusters, or were.
+func divided(o client.Object) bool {
+	q := o.(*v1alpha1.Queue)
+	return tenancy.Several(q) || q.Status.Local != nil || len(q.Status.Shares) > 0
 }
 
 // standsElse says whether an agent is to do something else, or is heard of again or no longer. Its counts change every
@@ -89,7 +97,7 @@ func of(kind ledger.Kind) handler.EventHandler {
 // ofMirror is the tenant that a mirror is of.
 func ofMirror(_ context.Context, o client.Object) []reconcile.Request {
 	kind, name, _ := strings.Cut(o.GetName(), ".")
-	for _, k := range []ledger.Kind{ledger.Project, ledger.Organization} {
+	for _, k := range []ledger.Kind{ledger.Project, ledger.Organization, ledger.Queue} {
 		if kind == k.String() {
 			return []reconcile.Request{tenant{k, name}.request()}
 		}
@@ -99,9 +107,16 @@ func ofMirror(_ context.Context, o client.Object) []reconcile.Request {
 
 // all is every tenant: an agent came, went, or is heard of again.
 func (d *divider) all(ctx context.Context, _ client.Object) (all []reconcile.Request) {
-	projects, organizations := &v1alpha1.ProjectList{}, &v1alpha1.OrganizationList{}
-	if d.client.List(ctx, projects, client.UnsafeDisableDeepCopy) != nil || d.client.List(ctx, organizations, client.UnsafeDisableDeepCopy) != nil {
-		return nil // the cache is not filled yet: they all come
+	projects, organizations, queues := &v1alpha1.ProjectList{}, &v1alpha1.OrganizationList{}, &v1alpha1.QueueList{}
+	for _, list := range []client.ObjectList{projects, organizations, queues} {
+		if d.client.List(ctx, list, client.UnsafeDisableDeepCopy) != nil {
+			return nil // the cache is not filled yet: they all come
+		}
+	}
+	for i := range queues.Items {
+		if divided(&queues.Items[i]) {
+			all = append(all, tenant{ledger.Queue, queues.Items[i].Name}.request())
+		}
 	}
 	for i := range projects.Items {
 		all = append(all, tenant{ledger.Project, projects.Items[i].Name}.request())

@@ -73,7 +73,7 @@ func Setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("hub").
 		For(&v1alpha1.Agent{}, changes).
-		Watches(&v1alpha1.Queue{}, every, changes).
+		Watches(&v1alpha1.Queue{}, every, divided).
 		Watches(&v1alpha1.Project{}, every, divided).
 		Watches(&v1alpha1.Organization{}, every, divided).
 		Watches(&v1alpha1.Mirror{}, byNamespace).
@@ -159,7 +159,7 @@ func (r *Reconciler) publish(ctx context.Context, agent *v1alpha1.Agent, k known
 	for i := range there.Items {
 		old[there.Items[i].Name] = &there.Items[i]
 	}
-	tenants := k.tenants()
+	given := k.given()
 	for _, m := range mirrors(agent, k) {
 		is := old[m.Name]
 		delete(old, m.Name)
@@ -173,8 +173,14 @@ func (r *Reconciler) publish(ctx context.Context, agent *v1alpha1.Agent, k known
 			}
 		default:
 			said[m.Name] = &is.Status
-			if status := tenants[m.Name]; status != nil && !division.Give(&m.Spec, status, agent.Name, &is.Spec) {
+			shares, divided := given[m.Name]
+			if divided && !division.Give(&m.Spec, shares, agent.Name, &is.Spec) {
 				continue // what is there is newer than what the cache has
+			}
+			if !divided && is.Spec.Revision > 0 {
+				if err := r.share(ctx, agent.Name, &m.Spec); err != nil {
+					return nil, client.IgnoreNotFound(err)
+				}
 			}
 			if equality.Semantic.DeepEqual(is.Spec, m.Spec) {
 				continue
@@ -204,14 +210,22 @@ func (r *Reconciler) share(ctx context.Context, agent string, spec *v1alpha1.Mir
 			return err
 		}
 		spec.Project = &p.Spec
-		division.Give(spec, &p.Status, agent, nil)
+		division.Give(spec, p.Status.Shares, agent, nil)
 	case spec.Organization != nil:
 		o := &v1alpha1.Organization{}
 		if err := r.live.Get(ctx, client.ObjectKey{Name: spec.Name}, o); err != nil {
 			return err
 		}
 		spec.Organization = &o.Spec
-		division.Give(spec, &o.Status, agent, nil)
+		division.Give(spec, o.Status.Shares, agent, nil)
+	case spec.Queue != nil:
+		q := &v1alpha1.Queue{}
+		if err := r.live.Get(ctx, client.ObjectKey{Name: spec.Name}, q); err != nil {
+			return err
+		}
+		if shared(q) {
+			division.Give(spec, q.Status.Shares, agent, nil)
+		}
 	}
 	return nil
 }
@@ -237,6 +251,14 @@ func (r *Reconciler) tell(ctx context.Context, agent *v1alpha1.Agent, k known, s
 		if !served(q, agent.Name) {
 			continue
 		}
+		if tenancy.Several(q) {
+			s.Queues++
+			errs = append(errs, r.tellGroup(ctx, q, now))
+			continue
+		}
+		if !tenancy.InfoOf(q).Serves(agent.Name) {
+			continue // it only has a share to give back
+		}
 		s.Queues++
 		errs = append(errs, r.tellQueue(ctx, q, said["queue."+q.Name], state, now))
 	}
@@ -249,10 +271,11 @@ func (r *Reconciler) tell(ctx context.Context, agent *v1alpha1.Agent, k known, s
 // tellQueue writes how a queue is: as its agent says, if that is there.
 func (r *Reconciler) tellQueue(ctx context.Context, q *v1alpha1.Queue, said *v1alpha1.MirrorStatus, state metav1.Condition, now time.Time) error {
 	before := q.DeepCopy()
-	operations, conditions := q.Status.Operations, q.Status.Conditions
+	is := before.Status
 	if said != nil && said.Queue != nil {
 		q.Status = *said.Queue.DeepCopy()
-		q.Status.Operations, q.Status.Conditions = operations, slices.Clone(conditions)
+		q.Status.Operations, q.Status.Conditions = is.Operations, slices.Clone(is.Conditions)
+		q.Status.Local, q.Status.Shares, q.Status.Enforced, q.Status.Agents = is.Local, is.Shares, is.Enforced, nil
 	}
 	q.Status.ObservedGeneration = q.Generation
 	ready := state
@@ -265,12 +288,21 @@ func (r *Reconciler) tellQueue(ctx context.Context, q *v1alpha1.Queue, said *v1a
 		}
 	}
 	ready.ObservedGeneration = q.Generation
+	accepts(q, ready, now)
+	return r.writeQueue(ctx, before, q)
+}
+
+// accepts sets the conditions of a queue.
+func accepts(q *v1alpha1.Queue, ready metav1.Condition, now time.Time) {
 	accepting := metav1.Condition{Type: v1alpha1.AcceptingCondition, Status: metav1.ConditionTrue, Reason: "Open", Message: "takes new operations", ObservedGeneration: q.Generation, LastTransitionTime: metav1.NewTime(now)}
 	if refusal := tenancy.CheckAccepting(tenancy.InfoOf(q)); refusal != nil {
 		accepting.Status, accepting.Reason, accepting.Message = metav1.ConditionFalse, refusal.Reason, refusal.Message
 	}
 	meta.SetStatusCondition(&q.Status.Conditions, ready)
 	meta.SetStatusCondition(&q.Status.Conditions, accepting)
+}
+
+func (r *Reconciler) writeQueue(ctx context.Context, before, q *v1alpha1.Queue) error {
 	if equality.Semantic.DeepEqual(before.Status, q.Status) {
 		return nil
 	}

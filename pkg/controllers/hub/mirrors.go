@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -9,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
 // known are the objects of the hub that agents are told of.
@@ -32,7 +34,9 @@ func mirrors(agent *v1alpha1.Agent, k known) []v1alpha1.Mirror {
 	add("agent", agent.Name, v1alpha1.MirrorSpec{Agent: own})
 	for i := range k.queues {
 		if q := &k.queues[i]; served(q, agent.Name) {
-			add("queue", q.Name, v1alpha1.MirrorSpec{Queue: q.Spec.DeepCopy()})
+			spec := q.Spec.DeepCopy()
+			spec.Agent, spec.Agents, spec.Routing = agent.Name, nil, "" // in its cluster it is alone
+			add("queue", q.Name, v1alpha1.MirrorSpec{Queue: spec})
 		}
 	}
 	for i := range k.projects {
@@ -44,8 +48,13 @@ func mirrors(agent *v1alpha1.Agent, k known) []v1alpha1.Mirror {
 	return all
 }
 
-// served says whether an agent serves a queue.
-func served(q *v1alpha1.Queue, agent string) bool { return q.Spec.Agent == agent }
+// served says whether an agent serves a queue, or has a share of its limits from when it did.
+func served(q *v1alpha1.Queue, agent string) bool {
+	return tenancy.InfoOf(q).Serves(agent) || slices.ContainsFunc(q.Status.Shares, func(s v1alpha1.AgentShare) bool { return s.Agent == agent })
+}
+
+// shared says whether the limits of a queue are divided among clusters.
+func shared(q *v1alpha1.Queue) bool { return tenancy.Several(q) || len(q.Status.Shares) > 0 }
 
 // agentOf is the agent that a namespace belongs to; empty: none.
 func agentOf(namespace string) string {
@@ -56,14 +65,19 @@ func agentOf(namespace string) string {
 	return name
 }
 
-// tenants are the statuses of projects and organizations, by the name of their mirrors.
-func (k *known) tenants() map[string]*v1alpha1.TenantStatus {
-	all := make(map[string]*v1alpha1.TenantStatus, len(k.projects)+len(k.organizations))
+// given are the shares of what is divided among clusters, by the name of its mirrors.
+func (k *known) given() map[string][]v1alpha1.AgentShare {
+	all := make(map[string][]v1alpha1.AgentShare, len(k.projects)+len(k.organizations))
 	for i := range k.projects {
-		all["project."+k.projects[i].Name] = &k.projects[i].Status
+		all["project."+k.projects[i].Name] = k.projects[i].Status.Shares
 	}
 	for i := range k.organizations {
-		all["organization."+k.organizations[i].Name] = &k.organizations[i].Status
+		all["organization."+k.organizations[i].Name] = k.organizations[i].Status.Shares
+	}
+	for i := range k.queues {
+		if q := &k.queues[i]; shared(q) {
+			all["queue."+q.Name] = q.Status.Shares
+		}
 	}
 	return all
 }
@@ -78,6 +92,8 @@ func sharesOf(o client.Object) []v1alpha1.AgentShare {
 	case *v1alpha1.Project:
 		return o.Status.Shares
 	case *v1alpha1.Organization:
+		return o.Status.Shares
+	case *v1alpha1.Queue:
 		return o.Status.Shares
 	}
 	return nil

@@ -41,7 +41,7 @@ func (w *work) act(ctx context.Context, action operation.Action, seen sight) err
 // create makes the object of the current attempt. Its name is the attempt's alone, so that doing it
 // twice makes one.
 func (w *work) create(ctx context.Context) error {
-	if w.made == nil {
+	if w.made == nil || w.made.compilation.Run == nil {
 		queued := ptr.Deref(w.op.Status.QueuedTime, metav1.NowMicro())
 		m, cause := w.make(ctx, w.op.Status.Attempt, queued.Time)
 		if w.err != nil {
@@ -53,6 +53,9 @@ func (w *work) create(ctx context.Context) error {
 		w.made = m
 	}
 	c := w.made.compilation
+	if c.Run == nil {
+		return nil // its queue has other agents by now
+	}
 	if !equality.Semantic.DeepEqual(w.op.Status.Run, c.Run) || !equality.Semantic.DeepEqual(w.op.Status.Component, c.Component) {
 		// Where it runs is written down before it runs there, and when nothing is left where it was to run: the cache
 		// may not have heard of that yet.
@@ -90,6 +93,9 @@ func (w *work) create(ctx context.Context) error {
 
 // moved says that the queue's operations run elsewhere by now than what is being made: there it would not be refused.
 func (w *work) moved(ctx context.Context) bool {
+	if g, err := groupOf(ctx, w.live, w.made.compilation.Queue); err != nil || g != nil {
+		return err == nil && g.closed(g.at(w.made.compilation.Run)) != ""
+	}
 	place, err := placeOf(ctx, w.live, w.op, w.made.compilation.Queue)
 	return err == nil && place.isElsewhere(w.made.compilation.Run)
 }

@@ -72,6 +72,13 @@ func (w *work) make(ctx context.Context, attempt int32, queued time.Time) (*made
 	if err != nil {
 		return nil, w.fail(err)
 	}
+	g, err := groupOf(ctx, w.client, c.Queue)
+	if err != nil {
+		return nil, w.fail(err)
+	}
+	if g != nil {
+		place = g.place(w.op, w.choice.Agent)
+	}
 	mark := operation.Mark{
 		Operation: op, Attempt: attempt, Namespace: place.namespace, Queued: queued,
 		Queue: c.Queue, Project: c.Project, Organization: c.Organization, Priority: ptr.To(c.Priority), Cost: c.Cost,
@@ -101,6 +108,9 @@ func (w *work) make(ctx context.Context, attempt int32, queued time.Time) (*made
 	}
 	c.Run = &v1alpha1.RunReference{APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Namespace: mark.Namespace, Name: object.Object.GetName()}
 	c.Requests = requests(object.Pods)
+	if c.Routed = w.choice.Reason; g != nil && w.choice.Agent == "" {
+		c.Run, c.Agent = nil, "" // where it runs is chosen when it is its turn
+	}
 	if component != nil {
 		c.Component = &v1alpha1.ComponentReference{Name: component.Name, UID: component.UID, Generation: component.Generation}
 	}
@@ -217,13 +227,18 @@ func (w *work) open(ctx context.Context, queue string) bool {
 }
 
 // stale says that what waits in a queue was made for another one, for another cluster, or with another priority or cost.
-func (w *work) stale(ctx context.Context, run client.Object, now *operation.Compilation) bool {
+func (w *work) stale(ctx context.Context, seen sight, now *operation.Compilation) bool {
 	if now == nil {
 		return false
 	}
-	if place, err := w.placeOf(ctx, w.op, now.Queue); err == nil && place.isElsewhere(w.op.Status.Run) {
+	if g, err := groupOf(ctx, w.client, now.Queue); err == nil && g != nil {
+		if w.misplaced(g, seen) {
+			return true
+		}
+	} else if place, err := w.placeOf(ctx, w.op, now.Queue); err == nil && place.isElsewhere(w.op.Status.Run) {
 		return true
 	}
+	run := seen.object
 	annotations := run.GetAnnotations()
 	return run.GetLabels()[v1alpha1.QueueLabel] != now.Queue || run.GetLabels()[v1alpha1.ProjectLabel] != now.Project ||
 		annotations[v1alpha1.PriorityAnnotation] != strconv.Itoa(int(now.Priority)) || annotations[v1alpha1.CostLabel] != now.Cost

@@ -202,12 +202,15 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 		},
 		Due: func(status *v1alpha1.OperationStatus, run operation.Observation) (due, released bool) {
 			due, w.released = r.feed.wait(op, status, run)
+			if r.feed.router.several(status.Queue) {
+				return run.Stage != operation.Absent && due || run.Stage == operation.Absent && w.route(ctx, status, due && w.released), w.released
+			}
 			return due && w.open(ctx, status.Queue), w.released
 		},
 	}
 	if waits(op.Status.Phase) {
 		situation.Assigned = w.assigned(ctx)
-		situation.Stale = seen.object != nil && (w.stale(ctx, seen.object, situation.Assigned) || !r.feed.mayBegin(op, seen.observation))
+		situation.Stale = seen.object != nil && (w.stale(ctx, seen, situation.Assigned) || !r.feed.mayBegin(op, seen.observation))
 	}
 	decision := operation.Decide(situation)
 	if w.err != nil { // something could not be read: what was decided is worth nothing

@@ -35,6 +35,7 @@ import (
 type feed struct {
 	reader  client.Reader
 	window  *lookahead.Window
+	router  *router
 	reports *reporter
 	counts  *counts
 	live    client.Reader // for what must not be stale
@@ -60,7 +61,8 @@ func newFeed(reader client.Client, live client.Reader, written *written) *feed {
 		reader: reader, live: live, written: written, loaded: make(chan struct{}), queues: make(chan inbox, 1), orphans: map[string]bool{},
 	}
 	f.window = lookahead.New(f.tell)
-	f.reports = &reporter{client: reader, window: f.window, may: func(op *v1alpha1.Operation) bool {
+	f.router = newRouter(f.tell)
+	f.reports = &reporter{client: reader, window: f.window, router: f.router, may: func(op *v1alpha1.Operation) bool {
 		return f.mayBegin(op, operation.Observation{Stage: operation.Absent})
 	}, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}}
 	f.counts = newCounts(reader, clock.RealClock{}, f.loaded)
@@ -90,13 +92,28 @@ func uidOf(op *v1alpha1.Operation) string {
 func (f *feed) setup(mgr manager.Manager) error {
 	for object, handlers := range map[client.Object]toolscache.ResourceEventHandler{
 		&v1alpha1.Queue{}: on(func(q *v1alpha1.Queue) {
-			f.window.Limits(func(l *ledger.Ledger) { l.SetQueue(q.Name, limits.Queue(q)) })
+			config := limits.Queue(q)
+			if tenancy.Several(q) {
+				config.Agent = groupPrefix + q.Name
+			}
+			f.window.Route(q.Name, tenancy.Several(q))
+			f.window.Limits(func(l *ledger.Ledger) {
+				setGroup(l, q.Name, tenancy.Several(q))
+				l.SetQueue(q.Name, config)
+			})
+			f.router.set(q.Name, tenancy.Several(q))
 			f.counts.look(q.Name)
 		}, func(q *v1alpha1.Queue) {
-			f.window.Limits(func(l *ledger.Ledger) { l.DeleteQueue(q.Name) })
+			f.window.Route(q.Name, false)
+			f.window.Limits(func(l *ledger.Ledger) {
+				l.DeleteQueue(q.Name)
+				setGroup(l, q.Name, false)
+			})
+			f.router.set(q.Name, false)
 		}),
 		&v1alpha1.Agent{}: on(func(a *v1alpha1.Agent) {
 			f.window.Limits(func(l *ledger.Ledger) { l.SetAgent(a.Name, limits.Of(a.Spec.Concurrency, nil)) })
+			f.router.roomier()
 		}, func(a *v1alpha1.Agent) {
 			f.window.Limits(func(l *ledger.Ledger) { l.DeleteAgent(a.Name) })
 		}),
@@ -137,6 +154,17 @@ func (f *feed) setup(mgr manager.Manager) error {
 		f.synced = append(f.synced, registration.HasSynced)
 	}
 	return errors.Join(mgr.Add(f), mgr.Add(f.reports), mgr.Add(f.counts))
+}
+
+// groupPrefix names an agent without limits for each queue of several: which of these has room the router knows.
+const groupPrefix = "agents of queue "
+
+func setGroup(l *ledger.Ledger, queue string, several bool) {
+	if several {
+		l.SetAgent(groupPrefix+queue, ledger.Limits{Seats: ledger.Unlimited})
+	} else {
+		l.DeleteAgent(groupPrefix + queue)
+	}
 }
 
 // on makes a handler of typed functions.
@@ -299,6 +327,7 @@ func (f *feed) wait(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, se
 
 // follow tells the look-ahead what became of an operation.
 func (f *feed) follow(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, seen operation.Observation) {
+	f.router.follow(op, status, seen)
 	switch status.Phase {
 	case v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable:
 		if seen.Stage == operation.Scheduled { // it is not written down yet
@@ -323,6 +352,7 @@ func (f *feed) follow(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, 
 // gone forgets a deleted operation, but for what still runs of it.
 func (f *feed) gone(op *v1alpha1.Operation) {
 	uid := uidOf(op)
+	f.router.leave(uid)
 	pods := &corev1.PodList{}
 	alive := false
 	if workflowOf(op) != "" && f.reader.List(context.Background(), pods, client.MatchingFields{byOperation: client.ObjectKeyFromObject(op).String()}, client.UnsafeDisableDeepCopy) == nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/operation"
+	"github.com/queueyard/queueyard/pkg/routing"
 )
 
 // byOperation indexes pods and Jobs by the operation that they were made for.
@@ -63,6 +64,8 @@ type work struct {
 	// fresh is the operation with its template, once it was read.
 	fresh *v1alpha1.Operation
 	made  *made
+	// choice is which of several agents gets it now.
+	choice routing.Choice
 	// released says whether its workflows let it to its queue.
 	released bool
 	// err is the first thing that could not be read while a decision was made.

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,11 +59,15 @@ func placeOf(ctx context.Context, reader client.Reader, op client.Object, queue 
 	if err := reader.Get(ctx, client.ObjectKey{Name: tenancy.InfoOf(q).Agent}, agent); client.IgnoreNotFound(err) != nil {
 		return place{}, err
 	}
+	return placeAt(op, agent), nil
+}
+
+func placeAt(op client.Object, agent *v1alpha1.Agent) place {
 	p := place{namespace: op.GetNamespace(), agent: agent}
 	if agent.Spec.Namespace != "" && op.GetAnnotations()[v1alpha1.AssignmentAnnotation] == "" {
 		p.namespace = agent.Spec.Namespace
 	}
-	return p, nil
+	return p
 }
 
 // isElsewhere says that what waits would be made in another cluster now.
@@ -123,16 +128,17 @@ func (r *Reconciler) ofAgent(ctx context.Context, agent client.Object) []reconci
 			return true
 		}
 		q := &v1alpha1.Queue{}
-		return waits(op.Status.Phase) && r.client.Get(ctx, client.ObjectKey{Name: op.Status.Queue}, q) == nil && tenancy.InfoOf(q).Agent == agent.GetName()
+		return waits(op.Status.Phase) && r.client.Get(ctx, client.ObjectKey{Name: op.Status.Queue}, q) == nil && tenancy.InfoOf(q).Serves(agent.GetName())
 	})
 }
 
-// queueTurns lets through that another agent serves a queue.
+// queueTurns lets through that other agents serve a queue.
 var queueTurns = predicate.Funcs{
 	CreateFunc: func(event.CreateEvent) bool { return false },
 	DeleteFunc: func(event.DeleteEvent) bool { return false },
 	UpdateFunc: func(e event.UpdateEvent) bool {
-		return e.ObjectOld.(*v1alpha1.Queue).Spec.Agent != e.ObjectNew.(*v1alpha1.Queue).Spec.Agent
+		before, after := &e.ObjectOld.(*v1alpha1.Queue).Spec, &e.ObjectNew.(*v1alpha1.Queue).Spec
+		return before.Agent != after.Agent || before.Routing != after.Routing || !slices.Equal(before.Agents, after.Agents)
 	},
 }
 

@@ -37,6 +37,7 @@ const (
 type reporter struct {
 	client client.Client
 	window *lookahead.Window
+	router *router
 	clock  clock.WithTicker
 	// may says whether an operation may begin in this cluster.
 	may func(*v1alpha1.Operation) bool
@@ -173,6 +174,12 @@ func (r *reporter) whyThere(ctx context.Context, op *v1alpha1.Operation) (reason
 				}
 			}
 		}
+	}
+	if g, err := groupOf(ctx, r.client, op.Status.Queue); err != nil || g != nil {
+		if err == nil && (op.Status.Run == nil || g.closed(g.at(op.Status.Run)) != "") && r.window.HasRoom(uidOf(op)) {
+			return "NoAgentHasRoom", r.router.why(op.Status.Queue, g)
+		}
+		return "", ""
 	}
 	if place, err := placeOf(ctx, r.client, op, op.Status.Queue); err == nil && place.closed() != "" {
 		return "AgentClosed", place.closed()
