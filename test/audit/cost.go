@@ -52,11 +52,11 @@ func (w *world) cost(r *podRecord) resource.Quantity {
 		return micros(exact(*r.declared))
 	}
 	q := w.queues[r.queue]
-	if q == nil || w.agents[q.Spec.Agent] == nil {
+	if q == nil || w.agents[w.agent(q)] == nil {
 		return resource.Quantity{}
 	}
 	sum := new(big.Rat)
-	for name, price := range w.agents[q.Spec.Agent].Spec.Prices {
+	for name, price := range w.agents[w.agent(q)].Spec.Prices {
 		part := new(big.Rat).Mul(exact(r.resources[name]), exact(price))
 		if name == corev1.ResourceMemory || name == corev1.ResourceEphemeralStorage {
 			part.Quo(part, big.NewRat(1<<30, 1))

@@ -15,7 +15,7 @@ import (
 // Hub is the name of the cluster of a fleet in which people create operations; the others are agents' clusters.
 const Hub = "hub"
 
-// Fleet judges several clusters, each by itself and all together: the limits of projects and organizations at the hub bind
+// Fleet judges several clusters, each by itself and all together: the limits of projects, organizations and queues of several agents at the hub bind
 // what runs anywhere, no operation runs in two clusters, and each comes to one result. It is not safe for concurrent use.
 type Fleet struct {
 	config   Config
@@ -106,8 +106,8 @@ func (f *Fleet) observePod(cluster string, e Event, p *corev1.Pod) {
 func (f *Fleet) suspectOverall(now time.Time, cluster string, r *podRecord) {
 	hub := f.clusters[Hub]
 	for _, k := range f.clusters[cluster].world.path(r.queue, r.project) {
-		if k.kind != projectKind && k.kind != organizationKind {
-			continue
+		if q := hub.world.queues[k.name]; k.kind == agentKind || k.kind == queueKind && (q == nil || len(q.Spec.Agents) == 0) {
+			continue // what runs when a queue is given another agent ends where it is
 		}
 		seats, sums := 0, map[string]resource.Quantity{}
 		for _, a := range f.clusters {

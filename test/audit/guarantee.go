@@ -49,13 +49,13 @@ func (a *Auditor) held(queue string) int64 {
 func (a *Auditor) redivided(now time.Time, old, q *v1alpha1.Queue) {
 	for _, changed := range []*v1alpha1.Queue{old, q} {
 		if changed != nil && changed.Spec.Guaranteed > 0 {
-			a.divided[changed.Spec.Agent] = now
+			a.divided[a.world.agent(changed)] = now
 		}
 	}
 	clear(a.world.guaranteed)
 	for _, q := range a.world.queues {
 		if q.Spec.Guaranteed > 0 {
-			a.world.guaranteed[q.Spec.Agent] = append(a.world.guaranteed[q.Spec.Agent], q)
+			a.world.guaranteed[a.world.agent(q)] = append(a.world.guaranteed[a.world.agent(q)], q)
 		}
 	}
 	for _, queues := range a.world.guaranteed {
@@ -68,14 +68,14 @@ func (a *Auditor) redivided(now time.Time, old, q *v1alpha1.Queue) {
 // suspectKept notes an operation that took a seat of its agent which is kept for another queue.
 func (a *Auditor) suspectKept(now time.Time, r *podRecord) {
 	q := a.world.queues[r.queue]
-	if q == nil || now.Sub(a.divided[q.Spec.Agent]) <= a.config.OrderGrace {
+	if q == nil || now.Sub(a.divided[a.world.agent(q)]) <= a.config.OrderGrace {
 		return
 	}
-	kept := a.kept(q.Spec.Agent, r.queue)
-	if kept == 0 || a.held(r.queue) <= a.guarantees(q.Spec.Agent)[r.queue] {
+	kept := a.kept(a.world.agent(q), r.queue)
+	if kept == 0 || a.held(r.queue) <= a.guarantees(a.world.agent(q))[r.queue] {
 		return
 	}
-	agent := nodeKey{agentKind, q.Spec.Agent}
+	agent := nodeKey{agentKind, a.world.agent(q)}
 	a.suspect(now, r, agent, operations, a.node(agent).seatsWith(int(kept)), KeptSeat,
 		"took a seat of "+agent.String()+" that is kept for another queue")
 }

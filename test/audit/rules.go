@@ -70,14 +70,14 @@ func (a *Auditor) settle(now time.Time) []Violation {
 // a queue that holds no more than its guarantee passes over nobody.
 func (a *Auditor) suspectOrder(now time.Time, r *podRecord) {
 	q := a.world.queues[r.queue]
-	if q == nil || now.Sub(a.edited[r.queue]) <= a.config.OrderGrace || now.Sub(a.divided[q.Spec.Agent]) <= a.config.OrderGrace {
+	if q == nil || now.Sub(a.edited[r.queue]) <= a.config.OrderGrace || now.Sub(a.divided[a.world.agent(q)]) <= a.config.OrderGrace {
 		return
 	}
-	if a.held(r.queue) <= a.guarantees(q.Spec.Agent)[r.queue] {
+	if a.held(r.queue) <= a.guarantees(a.world.agent(q))[r.queue] {
 		return
 	}
-	agent := nodeKey{agentKind, q.Spec.Agent}
-	seats := a.node(agent).seatsWith(1 + int(a.kept(q.Spec.Agent, "")))
+	agent := nodeKey{agentKind, a.world.agent(q)}
+	seats := a.node(agent).seatsWith(1 + int(a.kept(a.world.agent(q), "")))
 	if limit, bounded := a.node(agent).history.current()[operations]; !bounded || seats.Cmp(limit) <= 0 {
 		return
 	}
@@ -92,10 +92,10 @@ func (a *Auditor) suspectOrder(now time.Time, r *podRecord) {
 // without a seat kept for it.
 func (a *Auditor) passedOver(now time.Time, q *v1alpha1.Queue) *podRecord {
 	var longest *podRecord
-	guarantees := a.guarantees(q.Spec.Agent)
+	guarantees := a.guarantees(a.world.agent(q))
 	for _, s := range a.shapes {
 		other := a.world.queues[s.key.queue]
-		if other == nil || other.Spec.Agent != q.Spec.Agent || level(other) <= level(q) || s.butAgent.IsZero() {
+		if other == nil || a.world.agent(other) != a.world.agent(q) || level(other) <= level(q) || s.butAgent.IsZero() {
 			continue
 		}
 		if a.held(other.Name) < guarantees[other.Name] || a.budgeted(s.key.queue, s.key.project) {

@@ -72,7 +72,7 @@ func (w *world) refused(o *corev1.Pod) bool {
 	}
 	for _, reference := range []string{label, annotation} {
 		agent := agentName(reference)
-		if q := w.queues[queueName(reference)]; agent != "" && q != nil && q.Spec.Agent != agent {
+		if q := w.queues[queueName(reference)]; agent != "" && q != nil && !slices.Contains(agentsOf(q), agent) {
 			return true
 		}
 	}
@@ -164,7 +164,7 @@ func (w *world) claimed(p *v1alpha1.Project, namespace string) bool {
 // serves reports whether the queue takes the operations of that project and namespace at all.
 func (w *world) serves(queue, project, namespace string) bool {
 	q := w.queues[queue]
-	if q == nil || q.DeletionTimestamp != nil || q.Spec.State == v1alpha1.QueuePaused || w.agents[q.Spec.Agent] == nil {
+	if q == nil || q.DeletionTimestamp != nil || q.Spec.State == v1alpha1.QueuePaused || w.agents[w.agent(q)] == nil {
 		return false
 	}
 	if project == "" {
@@ -185,7 +185,7 @@ func (w *world) serves(queue, project, namespace string) bool {
 func (w *world) path(queue, project string) []nodeKey {
 	keys := []nodeKey{{queueKind, queue}}
 	if q := w.queues[queue]; q != nil {
-		keys = append(keys, nodeKey{agentKind, q.Spec.Agent})
+		keys = append(keys, nodeKey{agentKind, w.agent(q)})
 	}
 	if project != "" {
 		keys = append(keys, nodeKey{projectKind, project})
@@ -194,6 +194,24 @@ func (w *world) path(queue, project string) []nodeKey {
 		}
 	}
 	return keys
+}
+
+// agentsOf are the agents that serve a queue.
+func agentsOf(q *v1alpha1.Queue) []string {
+	if len(q.Spec.Agents) > 0 {
+		return q.Spec.Agents
+	}
+	return []string{q.Spec.Agent}
+}
+
+// agent is the one in this cluster, or the first.
+func (w *world) agent(q *v1alpha1.Queue) string {
+	for _, name := range agentsOf(q) {
+		if a := w.agents[name]; a == nil || !a.Spec.Remote {
+			return name
+		}
+	}
+	return agentsOf(q)[0]
 }
 
 // level is the priority level of a queue: unset is above every number.

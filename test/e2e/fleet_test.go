@@ -198,6 +198,7 @@ func TestPartitions(t *testing.T) {
 		assert.Equal(t, f.agent+"-east", op.Status.Agent, "what ran stayed")
 		assert.EqualValues(t, 1, op.Status.Attempt)
 	})
+	t.Run("a queue of both", func(t *testing.T) { f.overflows(t) })
 	t.Run("a dag over both", func(t *testing.T) {
 		s := &scenario{T: t, namespace: f.namespace, agent: f.agent, audit: f.audit}
 		s.workflow("both", east, fmt.Sprintf(`
@@ -270,6 +271,53 @@ func (f *fleet) hubIsKilled(t *testing.T) {
 		assert.EqualValues(t, 1, op.Status.Attempt, op.Name)
 	}
 	f.nothingLeft()
+}
+
+// overflows has a queue that both agents serve run as many as it may, over the seats of the first one, and takes that one away.
+func (f *fleet) overflows(t *testing.T) {
+	s := &scenario{T: t, namespace: f.namespace, agent: f.agent, audit: f.audit}
+	east, west := f.agent+"-east", f.agent+"-west"
+	edit := func(name string, change func(*v1alpha1.AgentSpec)) {
+		agent := &v1alpha1.Agent{}
+		require.NoError(t, shared.objects.Get(s.Context(), client.ObjectKey{Name: name}, agent))
+		before := agent.DeepCopy()
+		change(&agent.Spec)
+		require.NoError(t, shared.objects.Patch(s.Context(), agent, client.MergeFrom(before)))
+	}
+	for _, name := range []string{east, west} {
+		edit(name, func(a *v1alpha1.AgentSpec) { a.Concurrency = ptr.To[int32](2) })
+	}
+	both := s.queue("both", func(q *v1alpha1.QueueSpec) {
+		q.Agent, q.Agents, q.Concurrency = "", []string{east, west}, ptr.To[int32](3)
+	})
+	const n = 9
+	var made []client.Object
+	for i := range n {
+		seconds := "4"
+		if i < 2 {
+			seconds = "20" // they keep the first agent full until it is drained
+		}
+		made = append(made, &v1alpha1.Operation{
+			ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: fmt.Sprintf("both-%d", i)},
+			Spec:       v1alpha1.OperationSpec{Queue: both, Template: &v1alpha1.RunTemplate{Pod: encoded(simulated(seconds))}},
+		})
+	}
+	at := func(i int) string { return s.reach(fmt.Sprintf("both-%d", i), v1alpha1.StatusRunning).Status.Agent }
+	s.create(made[:2]...)
+	assert.Equal(t, []string{east, east}, []string{at(0), at(1)})
+	s.create(made[2:]...)
+	third := s.reach("both-2", v1alpha1.StatusRunning)
+	assert.Equal(t, west, third.Status.Agent)
+	assert.Contains(t, fmt.Sprint(third.Status.Timeline), fmt.Sprintf("agent %s: 2 of 2 seats free; agent %s: none of 2 seats free", west, east))
+	edit(east, func(a *v1alpha1.AgentSpec) { a.State = v1alpha1.AgentDraining })
+	f.ended(both, v1alpha1.StatusSucceeded, n)
+	for i := 2; i < n; i++ {
+		op := s.reach(fmt.Sprintf("both-%d", i), v1alpha1.StatusSucceeded)
+		assert.Equal(t, west, op.Status.Agent, "what had not begun when the first was drained ran at the other")
+	}
+	for _, name := range []string{east, west} {
+		edit(name, func(a *v1alpha1.AgentSpec) { a.State, a.Concurrency = v1alpha1.AgentOpen, nil })
+	}
 }
 
 func (f *fleet) cutsAndKills(t *testing.T, queues ...string) {
