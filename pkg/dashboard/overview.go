@@ -3,6 +3,7 @@ package dashboard
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
 // overviewView is how all queues are.
@@ -59,7 +61,7 @@ type failureRow struct {
 }
 
 func rowOf(q *v1alpha1.Queue) queueRow {
-	row := queueRow{Name: q.Name, Agent: q.Spec.Agent, Priority: q.Spec.Priority, State: string(cmp.Or(q.Spec.State, v1alpha1.QueueOpen)),
+	row := queueRow{Name: q.Name, Agent: strings.Join(tenancy.InfoOf(q).Agents, ", "), Priority: q.Spec.Priority, State: string(cmp.Or(q.Spec.State, v1alpha1.QueueOpen)),
 		Admitted: q.Status.Admitted, Running: q.Status.Running, Waiting: q.Status.Pending, Concurrency: q.Spec.Concurrency, Oldest: q.Status.OldestPending,
 		Meters: meters(q.Status.Admitted, q.Spec.Concurrency, q.Status.Usage, q.Status.CostRate, q.Spec.Quota, q.Status.Budget)}
 	if q.DeletionTimestamp != nil {
