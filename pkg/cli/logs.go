@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -128,28 +127,11 @@ func (l *logs) pods(ctx context.Context, c *cluster, o client.Object) (pods []co
 }
 
 func (l *logs) list(ctx context.Context, c *cluster, o client.Object) ([]corev1.Pod, error) {
-	namespace, labels := o.GetNamespace(), client.MatchingLabels{}
-	switch o := o.(type) {
-	case *corev1.Pod:
-		err := c.Get(ctx, client.ObjectKeyFromObject(o), o)
-		return []corev1.Pod{*o}, err
-	case *batchv1.Job:
-		labels[batchv1.ControllerUidLabel] = string(o.UID)
-	case *v1alpha1.Operation:
-		labels[v1alpha1.OperationUIDLabel] = string(o.UID)
-		if o.Status.Run != nil {
-			namespace = o.Status.Run.Namespace
-		}
+	pods, err := c.queueyard.Pods(ctx, o)
+	if _, is := o.(*v1alpha1.Operation); is && err == nil {
+		return ofAttempt(pods, l.attempt), nil
 	}
-	list := &corev1.PodList{}
-	if err := c.List(ctx, list, client.InNamespace(namespace), labels); err != nil {
-		return nil, err
-	}
-	byName(list.Items)
-	if _, is := o.(*v1alpha1.Operation); is {
-		return ofAttempt(list.Items, l.attempt), nil
-	}
-	return list.Items, nil
+	return pods, err
 }
 
 // ofAttempt keeps the pods of an attempt; 0: of the last one.

@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -79,82 +75,13 @@ func (m *move) known(ctx context.Context, c *cluster) error {
 }
 
 func (m *move) move(ctx context.Context, c *cluster, o client.Object) error {
-	if queueyard.Over(o) {
-		return fmt.Errorf("%s is over, %s: it waits nowhere", queueyard.Title(o), queueyard.ProgressOf(o).Phase)
-	}
-	var err error
-	switch o := o.(type) {
-	case *v1alpha1.Operation:
-		err = edit(ctx, c, o, func() { m.set(&o.Spec.Queue, &o.Spec.Priority) })
-	case *v1alpha1.Workflow:
-		err = edit(ctx, c, o, func() { m.set(&o.Spec.Queue, &o.Spec.Priority) })
-	case *corev1.Pod:
-		err = m.movePod(ctx, c, o)
-	case *batchv1.Job:
-		return m.moveJob(ctx, c, o)
-	}
-	if err != nil {
-		return err
-	}
-	m.say(queueyard.Title(o))
-	return nil
-}
-
-func (m *move) set(queue *string, priority **int32) {
-	if m.queue != "" {
-		*queue = m.queue
-	}
+	to := queueyard.Place{Queue: m.queue}
 	if m.prioritise {
-		n := m.priority
-		*priority = &n
+		to.Priority = &m.priority
 	}
-}
-
-func (m *move) say(what string) {
-	var parts []string
-	if m.queue != "" {
-		parts = append(parts, "waits in queue "+m.queue)
+	says, err := c.queueyard.Move(ctx, o, to)
+	if err == nil {
+		fmt.Fprintln(m.shell.Out, says)
 	}
-	if m.prioritise {
-		parts = append(parts, fmt.Sprintf("has priority %d", m.priority))
-	}
-	fmt.Fprintf(m.shell.Out, "%s now %s\n", what, strings.Join(parts, " and "))
-}
-
-func (m *move) movePod(ctx context.Context, c *cluster, pod *corev1.Pod) error {
-	if pod.Spec.NodeName != "" {
-		return fmt.Errorf("pod/%s is on node %s and counts against its queue until it ends: delete it and create it anew to move it", pod.Name, pod.Spec.NodeName)
-	}
-	return edit(ctx, c, pod, func() {
-		if m.queue != "" {
-			delete(pod.Annotations, v1alpha1.QueueLabel) // both together must agree
-			metav1.SetMetaDataLabel(&pod.ObjectMeta, v1alpha1.QueueLabel, strings.ReplaceAll(m.queue, "/", "."))
-		}
-		if m.prioritise {
-			metav1.SetMetaDataAnnotation(&pod.ObjectMeta, v1alpha1.PriorityAnnotation, fmt.Sprint(m.priority))
-		}
-	})
-}
-
-// moveJob moves the pods of a Job that wait: its template may not change any more.
-func (m *move) moveJob(ctx context.Context, c *cluster, job *batchv1.Job) error {
-	pods := &corev1.PodList{}
-	if err := c.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.ControllerUidLabel: string(job.UID)}); err != nil {
-		return err
-	}
-	moved := 0
-	for i := range pods.Items {
-		if pods.Items[i].Spec.NodeName != "" {
-			continue
-		}
-		if err := m.movePod(ctx, c, &pods.Items[i]); err != nil {
-			return err
-		}
-		moved++
-	}
-	if moved == 0 {
-		return fmt.Errorf("job/%s has no pod that waits: what is on a node stays where it is", job.Name)
-	}
-	m.say(fmt.Sprintf("job/%s: %s", job.Name, count(moved, "pod", "pods")))
-	return nil
+	return err
 }

@@ -7,20 +7,8 @@ import (
 	"net/http"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-
-	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
-
-var scheme = runtime.NewScheme()
-
-func init() {
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-}
 
 // Options say whom a server serves.
 type Options struct {
@@ -75,9 +63,22 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("DELETE /api/v1/session", s.signOut)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	for pattern, answer := range map[string]func(*call) (any, error){
-		"GET /api/v1/overview":                           s.overview,
-		"GET /api/v1/workflows/{namespace}/{name}":       s.workflow,
-		"GET /api/v1/workflows/{namespace}/{name}/sweep": s.sweep,
+		"GET /api/v1/overview":                              s.overview,
+		"GET /api/v1/workflows/{namespace}/{name}":          s.workflow,
+		"GET /api/v1/workflows/{namespace}/{name}/sweep":    s.sweep,
+		"GET /api/v1/overview":                              s.overview,
+		"GET /api/v1/operations":                            s.operations,
+		"GET /api/v1/queues/{name}":                         s.queue,
+		"GET /api/v1/operations/{namespace}/{name}":         s.detail("operation"),
+		"GET /api/v1/jobs/{namespace}/{name}":               s.detail("job"),
+		"GET /api/v1/pods/{namespace}/{name}":               s.detail("pod"),
+		"GET /api/v1/events/{kind}/{namespace}/{name}":      s.eventsOf,
+		"GET /api/v1/pods/{namespace}/{name}/logs":          s.logs,
+		"GET /api/v1/objects/{resource}/{namespace}/{name}": s.object,
+		"GET /api/v1/tenants":                               s.tenants,
+		"GET /api/v1/agents":                                s.agents,
+		"GET /api/v1/namespaces":                            s.namespaces,
+		"POST /api/v1/actions":                              s.act,
 	} {
 		mux.Handle(pattern, s.api(answer))
 	}

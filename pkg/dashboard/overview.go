@@ -103,6 +103,9 @@ func (s *Server) overview(c *call) (any, error) {
 		stays = append(stays, staysOf(op)...)
 		view.Statuses[cmp.Or(op.Status.Phase, v1alpha1.StatusCreated)]++
 	}
+	for _, r := range rowsOfPods(pods) {
+		view.Statuses[r.Status]++
+	}
 	for _, q := range queues {
 		row := rowOf(q)
 		row.Waits = waitsOf(stays, q.Name, now)

@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
 const (
@@ -59,7 +61,7 @@ func (vs *visitors) of(token string) (*visitor, error) {
 		config = rest.CopyConfig(vs.config)
 		config.BearerToken = token
 	}
-	objects, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	qy, err := queueyard.New(config)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +70,8 @@ func (vs *visitors) of(token string) (*visitor, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(vs.ctx)
-	v := &visitor{WithWatch: objects, kube: kube, ctx: ctx, stop: stop, now: vs.now, used: vs.now(),
+	qy.FieldManager = fieldManager
+	v := &visitor{WithWatch: qy.Objects, qy: qy, kube: kube, ctx: ctx, stop: stop, now: vs.now, used: vs.now(),
 		caches: map[cacheKey]*cached{}, rights: map[authorizationv1.ResourceAttributes]right{}, changes: newChanges()}
 	vs.byTicket[ticket] = v
 	return v, nil
@@ -113,6 +116,7 @@ func (vs *visitors) dropIdle() {
 // visitor is somebody who looks: a client with their rights, and what was cached with these.
 type visitor struct {
 	client.WithWatch
+	qy      *queueyard.Client
 	kube    kubernetes.Interface
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -150,6 +154,11 @@ func (v *visitor) idleSince(t time.Time) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.looking == 0 && v.used.Before(t)
+}
+
+// get reads an object from the API server, as it is now.
+func (v *visitor) get(ctx context.Context, namespace, name string, into client.Object) error {
+	return v.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, into)
 }
 
 // whoAmI is who the API server takes the visitor for; an error if it does not know them (any more).
@@ -195,7 +204,7 @@ func forbidden(k *kind, namespace string) error {
 	remedy := "may not list " + k.resource + " in all namespaces: choose one in which you may"
 	switch {
 	case !k.namespaced:
-		remedy = "may not list " + k.resource + ": the ClusterRole queueyard-view lets you"
+		remedy = "may not list " + k.resource + ": the ClusterRole queueyard-viewer lets you"
 	case namespace != "":
 		remedy = "may not list " + k.resource + " in namespace " + namespace + ": the ClusterRole view lets you there"
 	}

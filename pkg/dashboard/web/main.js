@@ -20,12 +20,27 @@ import { SignIn } from './pages/signin.js'
 import { Overview } from './pages/overview.js'
 import { Workflow } from './pages/workflow.js'
 import { Sweep } from './pages/sweep.js'
+import { Operations } from './pages/operations.js'
+import { Operation, Job, Pod } from './pages/operation.js'
+import { Queue } from './pages/queue.js'
+import { Projects, Project, Organization } from './pages/projects.js'
+import { Agents, Agent } from './pages/agents.js'
 
 // In the order in which they are tried. `nav` puts a page into the navigation.
 const routes = [
   { path: '/', page: Overview, nav: 'Overview' },
   { path: '/workflows/:namespace/:name', page: Workflow },
   { path: '/workflows/:namespace/:name/sweep', page: Sweep },
+  { path: '/operations', page: Operations, nav: 'Operations' },
+  { path: '/operations/:namespace/:name', page: Operation },
+  { path: '/jobs/:namespace/:name', page: Job },
+  { path: '/pods/:namespace/:name', page: Pod },
+  { path: '/queues/:name', page: Queue },
+  { path: '/projects', page: Projects, nav: 'Projects' },
+  { path: '/projects/:name', page: Project },
+  { path: '/organizations/:name', page: Organization },
+  { path: '/agents', page: Agents, nav: 'Agents' },
+  { path: '/agents/:name', page: Agent },
 ]
 
 function App() {
