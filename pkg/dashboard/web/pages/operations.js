@@ -12,7 +12,7 @@ const columns = [
   { key: 'name', label: 'Name', sort: true, class: 'name', cell: (r) => html`<a href=${path([pageOf[r.kind], r.namespace, r.name])} title=${r.name}>${r.name}</a>` },
   { key: 'kind', label: 'Kind', class: 'narrow', cell: (r) => (r.pods > 1 ? `${r.kind} ×${r.pods}` : r.kind) },
   { key: 'namespace', label: 'Namespace', cell: (r) => r.namespace },
-  { key: 'status', label: 'Status', sort: true, cell: (r) => html`<${Status} status=${r.status} />` },
+  { key: 'status', label: 'Status', sort: true, class: 'status', cell: (r) => html`<${Status} status=${r.status} />` },
   { key: 'queue', label: 'Queue', sort: true, cell: (r) => r.queue && html`<a href=${path(['queues', r.queue.split(/[/.]/).pop()])}>${r.queue}</a>` },
   { key: 'project', label: 'Project', sort: true, cell: (r) => r.project },
   { key: 'priority', label: 'Priority', sort: true, class: 'number narrow', cell: (r) => r.priority },
