@@ -1,5 +1,5 @@
-// Command screenshots makes anew what the README shows: it brings up a sandbox, runs a few operations in it, and goes through
-// its steps, each of which looks at them in its own way.
+// Command screenshots makes the transcript of the README anew: it brings up a sandbox, runs a few operations in it, and writes
+// down what qy says of them. Pictures of the dashboard are made by the tests of test/browser, which have more to show.
 package main
 
 import (
@@ -23,10 +23,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/sandbox/simulation"
 )
 
-// steps in their order.
-var steps = []func(context.Context, *stage) error{transcript}
-
-// stage is what the steps look at.
+// stage is what is looked at.
 type stage struct {
 	sandbox *sandbox.Sandbox
 	client  *queueyard.Client
@@ -75,12 +72,7 @@ func run(ctx context.Context) (err error) {
 	if err := s.play(ctx); err != nil {
 		return err
 	}
-	for _, step := range steps {
-		if err := step(ctx, s); err != nil {
-			return err
-		}
-	}
-	return nil
+	return transcript(ctx, s)
 }
 
 // play fills a queue of two seats, so that a third operation waits, and takes others to their ends.
