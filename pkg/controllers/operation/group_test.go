@@ -53,7 +53,9 @@ func TestQueueOfSeveralAgents(t *testing.T) {
 	}
 	create("group-4")
 	create("group-5")
-	eventually(t, "it waits for the queue's limit", func() bool { return read(t, ops[4]).Phase == v1alpha1.StatusQueued && read(t, ops[5]).Phase == v1alpha1.StatusQueued })
+	eventually(t, "it waits for the queue's limit", func() bool {
+		return read(t, ops[4]).Phase == v1alpha1.StatusQueued && read(t, ops[5]).Phase == v1alpha1.StatusQueued
+	})
 	for i := range 3 {
 		claim(t, at[i])
 		begins(t, at[i])
