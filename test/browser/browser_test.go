@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func TestDashboard(t *testing.T) {
 	node := exec.CommandContext(ctx, "node", script)
 	node.Cancel = func() error { return node.Process.Signal(syscall.SIGTERM) }
 	node.WaitDelay = 10 * time.Second
-	node.Env = append(os.Environ(), "LINK="+link, "CHROMIUM="+chromium, "SCREENSHOTS="+*screenshots,
+	node.Env = append(os.Environ(), "LINK="+link, "CHROMIUM="+chromium, "SCREENSHOTS="+*screenshots, "CROWD="+strconv.Itoa(*many),
 		"QY="+filepath.Join(bin, "qy"), "KUBECONFIG="+box.Kubeconfig())
 	node.Stdout, node.Stderr = os.Stdout, os.Stderr
 	require.NoError(t, node.Run(), "node %s", script)

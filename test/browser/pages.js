@@ -22,6 +22,25 @@ const pages = [
     await seen(row('gpu').getByRole('cell', { name: '2', exact: true }))
     await seen(page.getByText('no such directory: /data/photos'))
   }],
+  ['/operations?namespace=vision&filter=import', 'Operations', async () => { await seen(row('import-photos').getByText('failed')) }],
+  ['/operations?queue=gpu&status=queued', 'Operations', async () => { await seen(row('train-d').getByText('queued')) }],
+  ['/operations/vision/import-photos', 'import-photos', async () => {
+    await seen(page.getByRole('region', { name: 'Why it failed' }).getByText('no such directory: /data/photos'))
+    await seen(page.getByRole('heading', { name: 'Statuses' }))
+  }],
+  ['/operations/vision/train-d', 'train-d', async () => {
+    await seen(page.getByRole('list', { name: 'What it has to pass, in order' }).getByText(/closed: .*queue gpu: 2\/2/))
+    await seen(page.getByText('Position 2 of 2 in the line'))
+  }],
+  ['/queues/gpu', 'Queue gpu', async () => {
+    await seen(page.getByRole('tab', { name: 'Waiting (2)' }))
+    await seen(row('train-c'))
+  }],
+  ['/projects', 'Projects', async () => { await seen(row('vision')) }],
+  ['/projects/vision', 'Project vision', async () => { await seen(page.getByRole('heading', { name: 'Who may use what' })) }],
+  ['/organizations/acme', 'Organization acme', async () => { await seen(row('vision')) }],
+  ['/agents', 'Agents', async () => { await seen(row('default')) }],
+  ['/agents/default', 'Agent default', async () => { await seen(page.getByRole('heading', { name: 'Seats by priority' })) }],
   ['/workflows/vision/nightly', 'Workflow nightly', async () => {
     await seen(row('verify').getByText('failed'))
     await seen(page.getByText('checksum of shard 7 differs'))
@@ -112,6 +131,21 @@ test('sorting is stable: what is equal stays in the order of the trials, both wa
   }
   assert.equal(new URL(page.url()).searchParams.get('sort'), '-param.kind')
 })
+
+test('of a long list only what is seen is in the page, and all of it can be reached', async () => {
+  const rows = page.locator('.long tbody tr:not(.space)')
+  const begun = Date.now()
+  await open('/operations?queue=crowd&sort=name', 'Operations')
+  await seen(row('op-00000'))
+  await page.getByRole('columnheader', { name: 'Name' }).getByRole('button').click() // it answers
+  await seen(row(`op-${String(process.env.CROWD - 1).padStart(5, '0')}`))
+  console.log(`${process.env.CROWD} operations: interactive after ${((Date.now() - begun) / 1000).toFixed(2)} s`)
+  assert.ok(await rows.count() < 100, 'all rows are in the page')
+  await page.getByRole('region', { name: /rows, scrolls/ }).evaluate((b) => { b.scrollTop = b.scrollHeight })
+  await seen(row('op-00000'))
+  assert.ok(await rows.count() < 100, 'rows stay in the page')
+})
+
 
 test('the keyboard is enough', async () => {
   await open('/workflows/vision/nightly', 'Workflow nightly')

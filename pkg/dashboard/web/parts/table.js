@@ -18,7 +18,9 @@ function Head({ columns, order, onOrder, hidden }) {
   </tr></thead>`
 }
 
-const cells = (columns, row) => columns.map((c, i) => (i === 0 ? html`<th key=${c.key} scope="row" class=${c.class}>${c.cell(row)}</th>` : html`<td key=${c.key} class=${c.class}>${c.cell(row)}</td>`))
+// What names a row is its header: the column "name", else the first.
+const heads = (columns) => Math.max(0, columns.findIndex((c) => c.key === 'name'))
+const cells = (columns, row) => columns.map((c, i) => (i === heads(columns) ? html`<th key=${c.key} scope="row" class=${c.class}>${c.cell(row)}</th>` : html`<td key=${c.key} class=${c.class}>${c.cell(row)}</td>`))
 
 // A table that holds all its rows. What is equal keeps the order of the server.
 export function Table({ caption, columns, rows, rowKey, empty = 'Nothing is here.', order, onOrder }) {
