@@ -163,6 +163,12 @@ images: export PLATFORMS ?= linux/amd64,linux/arm64
 images: ## Build the images into bin/images, without Docker (PLATFORMS=linux/amd64 for one of them).
 	hack/images.sh
 
+.PHONY: release
+release: export LDFLAGS := $(LDFLAGS)
+release: export VERSION := $(VERSION)
+release: ## Make archives, checksums, the chart's package and krew's manifest in bin/release (VERSION=v0.1.0).
+	hack/release.sh
+
 .PHONY: clean
 clean: ## Remove what was built.
 	rm -rf bin
