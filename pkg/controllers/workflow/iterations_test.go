@@ -286,8 +286,10 @@ func TestIterativeStopsAndGoesOn(t *testing.T) {
 			return iterativeEnds(op)
 		}
 		flow := w.create("s", fmt.Sprintf(iterative, 3, ""))
-		w.until("it is held", func() bool {
-			return slices.ContainsFunc(w.operations(), func(op v1alpha1.Operation) bool { return held(&op) && op.Status.Phase == v1alpha1.StatusRunning })
+		// What runs beside it would be stopped and run again, too.
+		w.until("it alone is held", func() bool {
+			running := slices.DeleteFunc(w.operations(), func(op v1alpha1.Operation) bool { return op.Status.Phase.Final() })
+			return len(running) == 1 && held(&running[0]) && running[0].Status.Phase == v1alpha1.StatusRunning
 		})
 		w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.DesiredState = v1alpha1.Stopped })
 		status := w.reach(flow, v1alpha1.StatusStopped)
