@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -9,8 +11,11 @@ import (
 	queueyard "github.com/queueyard/queueyard/pkg/client"
 )
 
-// shownChildren is how many children of one workflow the tree shows that did what they should.
-const shownChildren = 20
+// collapsedFrom is how many siblings are one line of the tree, of which those that failed are shown below it, up to shownFailed.
+const (
+	collapsedFrom = 10
+	shownFailed   = 10
+)
 
 func newTree(s *Shell) *cobra.Command {
 	var all bool
@@ -38,34 +43,71 @@ func newTree(s *Shell) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("all children; without it, %d of each workflow that are done and did not fail", shownChildren))
+	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("every child; without it, %d siblings or more are one line, and below it those that failed", collapsedFrom))
 	return cmd
+}
+
+// branch is a line of the tree and what is below it.
+type branch struct {
+	text  string
+	below func(indent string)
+}
+
+func (s *Shell) draw(branches []branch, indent string) {
+	for i, b := range branches {
+		fork, next := "├── ", "│   "
+		if i == len(branches)-1 {
+			fork, next = "└── ", "    "
+		}
+		fmt.Fprintf(s.Out, "%s%s%s\n", indent, fork, b.text)
+		if b.below != nil {
+			b.below(indent + next)
+		}
+	}
 }
 
 // branches draws what is below a workflow, in the order of its places and attempts.
 func (s *Shell) branches(of *queueyard.Node, indent string, all bool) {
-	done, hidden := 0, 0
-	var shown []*queueyard.Node
-	for _, n := range of.Children() {
-		if !all && (n.Phase == v1alpha1.StatusSucceeded || n.Phase == v1alpha1.StatusSkipped) {
-			if done++; done > shownChildren {
-				hidden++
-				continue
-			}
+	if all {
+		s.draw(s.each(of.Children(), all), indent)
+		return
+	}
+	var lines []branch
+	for _, g := range of.Groups {
+		if g.Total < collapsedFrom {
+			lines = append(lines, s.each(g.Nodes, all)...)
+		} else {
+			lines = append(lines, branch{groupName(g) + " " + g.String(), func(indent string) { s.failures(g, indent) }})
 		}
-		shown = append(shown, n)
 	}
-	for i, n := range shown {
-		branch, below := "├── ", "│   "
-		if i == len(shown)-1 && hidden == 0 {
-			branch, below = "└── ", "    "
-		}
-		fmt.Fprintf(s.Out, "%s%s%s\n", indent, branch, s.leaf(n))
-		s.branches(n, indent+below, all)
+	s.draw(lines, indent)
+}
+
+func (s *Shell) each(nodes []*queueyard.Node, all bool) []branch {
+	var lines []branch
+	for _, n := range nodes {
+		lines = append(lines, branch{s.leaf(n), func(indent string) { s.branches(n, indent, all) }})
 	}
-	if hidden > 0 {
-		fmt.Fprintf(s.Out, "%s└── %d more succeeded or were skipped: --all shows them\n", indent, hidden)
+	return lines
+}
+
+// failures draws those of collapsed siblings that failed.
+func (s *Shell) failures(g queueyard.Group, indent string) {
+	failed := slices.DeleteFunc(slices.Clone(g.Nodes), func(n *queueyard.Node) bool {
+		return n.Phase != v1alpha1.StatusFailed && n.Phase != v1alpha1.StatusUpstreamFailed
+	})
+	lines := s.each(failed[:min(len(failed), shownFailed)], false)
+	if more := len(failed) - shownFailed; more > 0 {
+		lines = append(lines, branch{text: fmt.Sprintf("%d more failed: --all shows them", more)})
 	}
+	s.draw(lines, indent)
+}
+
+func groupName(g queueyard.Group) string {
+	if g.Suggests {
+		return "suggestions"
+	}
+	return cmp.Or(g.Step, "trials")
 }
 
 // leaf is a line of the tree.
