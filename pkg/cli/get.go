@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -18,9 +20,9 @@ func newGet(s *Shell) *cobra.Command {
 	out := s.newOutput()
 	cmd := &cobra.Command{
 		Use:               "get NAME...",
-		Short:             "Show operations and workflows: what they are, and what came of them",
+		Short:             "Show operations, workflows, Jobs and pods in queues: what they are, and what came of them",
 		Args:              atLeastOne,
-		ValidArgsFunction: s.completeNames(false, whatRuns...),
+		ValidArgsFunction: s.completeNames(false, whatWaits...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.cluster()
 			if err != nil {
@@ -28,7 +30,7 @@ func newGet(s *Shell) *cobra.Command {
 			}
 			var found []client.Object
 			for _, name := range args {
-				o, err := c.resolve(cmd.Context(), name, whatRuns...)
+				o, err := c.resolve(cmd.Context(), name, whatWaits...)
 				if err != nil {
 					return err
 				}
@@ -56,10 +58,10 @@ func atLeastOne(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return nil
 	}
-	return fmt.Errorf("%s takes the names of operations or workflows; qy list shows them", cmd.CommandPath())
+	return fmt.Errorf("%s takes the names of operations, workflows, Jobs or pods; qy list shows them", cmd.CommandPath())
 }
 
-// show describes an operation or workflow.
+// show describes what stands in a queue.
 func (s *Shell) show(o client.Object) error {
 	fmt.Fprintln(s.Out, s.standing(queueyard.TimelineOf(o, s.Now())))
 	var f facts
@@ -68,6 +70,8 @@ func (s *Shell) show(o client.Object) error {
 		f = s.operationFacts(o)
 	case *v1alpha1.Workflow:
 		f = s.workflowFacts(o)
+	default:
+		f = s.plainFacts(o)
 	}
 	f.add("Created", s.clock(o.GetCreationTimestamp().Time)+", "+s.since(o.GetCreationTimestamp().Time)+" ago")
 	f.write(s)
@@ -133,6 +137,23 @@ func (s *Shell) workflowFacts(w *v1alpha1.Workflow) facts {
 	}
 	f.add("Params", values(w.Spec.Params))
 	f.add("Outputs", values(w.Status.Outputs))
+	return f
+}
+
+// plainFacts are of a Job or pod that is in a queue by itself.
+func (s *Shell) plainFacts(o client.Object) facts {
+	var f facts
+	e := entryOf(o)
+	f.add("Why", firstOf(queueyard.OneLine(e.message), e.LastMessage()))
+	f.add("Queue", e.queue)
+	f.add("Project", e.project)
+	switch o := o.(type) {
+	case *batchv1.Job:
+		f.add("Pods", fmt.Sprintf("%d active, %d succeeded, %d failed", o.Status.Active, o.Status.Succeeded, o.Status.Failed))
+	case *corev1.Pod:
+		f.add("Priority", fmt.Sprint(e.priority))
+		f.add("Node", o.Spec.NodeName)
+	}
 	return f
 }
 

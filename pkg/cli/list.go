@@ -9,8 +9,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,6 +29,7 @@ type list struct {
 	shell    *Shell
 	out      *output
 	kinds    []kind
+	asked    bool // for these kinds by name
 	all      bool
 	children bool
 	queue    string
@@ -39,23 +45,24 @@ type list struct {
 func newList(s *Shell) *cobra.Command {
 	l := &list{shell: s, out: s.newOutput()}
 	cmd := &cobra.Command{
-		Use:     "list [operations|workflows]",
+		Use:     "list [operations|workflows|jobs|pods]",
 		Aliases: []string{"ls"},
-		Short:   "List operations and workflows",
-		Long:    `Lists operations and workflows. Those that are part of a workflow are left out unless --children or --workflow asks for them.`,
+		Short:   "List operations, workflows, and the Jobs and pods that are in queues by themselves",
+		Long: `Lists operations and workflows, and the Jobs and pods that are in queues by themselves: not those that an operation runs as, nor the pods of a Job.
+What is part of a workflow is left out unless --children or --workflow asks for it.`,
 		Example: `  qy list --queue gpu --status queued,running
   qy list operations --workflow sweep --status failed -o wide
   qy list -A --sort-by priority --watch`,
-		ValidArgs: []string{operationKind.plural, workflowKind.plural},
+		ValidArgs: []string{operationKind.plural, workflowKind.plural, jobKind.plural, podKind.plural},
 		Args:      cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l.kinds = whatRuns
+			l.kinds = whatWaits
 			if len(args) == 1 {
 				k, ok := short[args[0]]
-				if !ok || k.singular != operationKind.singular && k.singular != workflowKind.singular {
-					return fmt.Errorf("%q can't be listed%s: list operations or workflows", args[0], suggest.DidYouMean(args[0], cmd.ValidArgs))
+				if !ok {
+					return fmt.Errorf("%q can't be listed%s: list operations, workflows, jobs or pods", args[0], suggest.DidYouMean(args[0], cmd.ValidArgs))
 				}
-				l.kinds = []kind{k}
+				l.kinds, l.asked = []kind{k}, true
 			}
 			return l.run(cmd.Context())
 		},
@@ -107,6 +114,11 @@ func entryOf(o client.Object) entry {
 		}
 	case *v1alpha1.Workflow:
 		e.queue, e.project, e.priority, e.done = o.Spec.Queue, o.Spec.Project, ptr.Deref(o.Spec.Priority, 0), o.Status.Progress
+	case *batchv1.Job:
+		e.queue, e.project = mark(&o.Spec.Template, v1alpha1.QueueLabel), mark(&o.Spec.Template, v1alpha1.ProjectLabel)
+		e.done = fmt.Sprintf("%d/%d", o.Status.Succeeded, ptr.Deref(o.Spec.Completions, 1))
+	case *corev1.Pod:
+		e.queue, e.project, e.priority = mark(o, v1alpha1.QueueLabel), mark(o, v1alpha1.ProjectLabel), ptr.Deref(o.Spec.Priority, 0)
 	}
 	if n := len(e.Timeline); n > 0 {
 		e.message = e.Timeline[n-1].Message
@@ -117,6 +129,23 @@ func entryOf(o client.Object) entry {
 		}
 	}
 	return e
+}
+
+// mark is a label, or the annotation of the same key.
+func mark(o metav1.Object, key string) string {
+	return cmp.Or(o.GetLabels()[key], o.GetAnnotations()[key])
+}
+
+// byItself says of a Job or pod that it is in a queue, and is nothing that an operation runs as and no Job's pod.
+func byItself(o client.Object) bool {
+	switch o := o.(type) {
+	case *batchv1.Job:
+		return o.Spec.Template.Spec.SchedulerName == v1alpha1.SchedulerName && o.Labels[v1alpha1.OperationLabel] == ""
+	case *corev1.Pod:
+		owner := metav1.GetControllerOf(o)
+		return o.Spec.SchedulerName == v1alpha1.SchedulerName && o.Labels[v1alpha1.OperationLabel] == "" && (owner == nil || owner.Kind != "Job")
+	}
+	return true
 }
 
 // orders sort the list. What is equal keeps the order of kinds and names.
@@ -204,7 +233,13 @@ func (l *list) read(ctx context.Context, c *cluster, options []client.ListOption
 	}
 	for _, k := range l.kinds {
 		list := k.list()
-		if err := c.List(ctx, list, options...); err != nil {
+		err := c.List(ctx, list, options...)
+		if plain := k.singular == jobKind.singular || k.singular == podKind.singular; plain && !l.asked && apierrors.IsForbidden(err) {
+			fmt.Fprintf(l.shell.ErrOut, "You may not list %s: they are left out.\n", k.plural)
+			l.kinds = slices.DeleteFunc(slices.Clone(l.kinds), func(other kind) bool { return other.singular == k.singular })
+			continue
+		}
+		if err != nil {
 			return nil, 0, err
 		}
 		for _, o := range items(list) {
@@ -229,24 +264,20 @@ func (l *list) isHidden(o client.Object) bool {
 	return !l.children && l.workflow == "" && l.owner == "" && o.GetLabels()[v1alpha1.WorkflowUIDLabel] != ""
 }
 
-// items are the operations or workflows of a list.
+// items of a list.
 func items(list client.ObjectList) []client.Object {
 	var out []client.Object
-	switch list := list.(type) {
-	case *v1alpha1.OperationList:
-		for i := range list.Items {
-			out = append(out, &list.Items[i])
-		}
-	case *v1alpha1.WorkflowList:
-		for i := range list.Items {
-			out = append(out, &list.Items[i])
-		}
-	}
+	_ = meta.EachListItem(list, func(o runtime.Object) error {
+		out = append(out, o.(client.Object))
+		return nil
+	})
 	return out
 }
 
 func (l *list) wants(e entry) bool {
 	switch {
+	case !byItself(e.Object):
+		return false
 	case l.queue != "" && queueName(e.queue) != queueName(l.queue):
 		return false
 	case l.project != "" && e.project != l.project:

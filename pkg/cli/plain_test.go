@@ -33,13 +33,27 @@ status:
 apiVersion: batch/v1
 kind: Job
 metadata: {name: plain-job, namespace: plain, labels: {queueyard.io/queue: gpu}}
-spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: none}]}}}
+spec: {template: {metadata: {labels: {queueyard.io/queue: gpu}}, spec: {schedulerName: queueyard-scheduler, restartPolicy: Never, containers: [{name: main, image: none}]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: in-no-queue, namespace: plain}
+spec: {containers: [{name: main, image: none}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: of-an-operation, namespace: plain, labels: {queueyard.io/queue: gpu, queueyard.io/operation: train}}
+spec: {schedulerName: queueyard-scheduler, containers: [{name: main, image: none}]}
 `
 
 // Pods and Jobs that are in queues without an operation are shown, awaited and stopped as operations are.
 func TestPlain(t *testing.T) {
 	s := begin(t)
 	s.given(plainRuns)
+	s.qy("list", "-n", "plain", "-o", "wide")
+	s.qy("list", "pods", "-n", "plain", "--status", "failed")
+	s.qy("list", "jobs", "-n", "plain", "--queue", "gpu", "-o", "name")
+	s.qy("get", "plain-waits", "-n", "plain")
 	_, code := s.qy("statuses", "plain-done", "-n", "plain")
 	require.Equal(t, codeFailed, code)
 	s.qy("statuses", "pod/plain-waits", "-n", "plain")
