@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,7 +13,7 @@ import (
 )
 
 // chart is where helm finds it, and how it is told of the images that were loaded.
-var chart = []string{"charts/queueyard", "--namespace", namespace, "--create-namespace", "--set", "image.tag=" + tag}
+var chart = []string{"charts/queueyard", "--namespace", namespace, "--create-namespace", "--set", "image.tag=" + tag, "--set", "dashboard.enabled=true"}
 
 // exampleImage is the one that the examples name. Here it holds a shell, awk and the files that they read.
 const exampleImage = "debian:stable-slim"
@@ -65,4 +67,26 @@ func (m *machine) eventuallyApplied(ctx context.Context, file string) {
 		_, err := m.run("kubectl", "apply", "-f", file)
 		return err
 	})
+}
+
+type answer struct {
+	code int
+	body string
+}
+
+// dashboard asks it through its Service, as something before it that speaks TLS would.
+func (m *machine) dashboard(path, token string) answer {
+	m.t.Helper()
+	service := m.get(m.t, "service", "queueyard-dashboard", namespace, "{.spec.clusterIP}")
+	request, err := http.NewRequestWithContext(m.t.Context(), http.MethodGet, "http://"+service+path, nil)
+	require.NoError(m.t, err)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(m.t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(m.t, err)
+	return answer{response.StatusCode, string(body)}
 }

@@ -4,6 +4,8 @@ package node
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +74,18 @@ func TestQuickstart(t *testing.T) {
 	out, err := m.run("kubectl", "run", "stray", "-n", "quickstart", "--image", exampleImage, "--labels", "queueyard.io/queue=default")
 	require.Error(t, err, out)
 	require.Contains(t, err.Error(), `queue "default" is not allowed to project "flowers"`)
+
+	t.Log("the dashboard shows a visitor what the visitor's token may see")
+	m.command("kubectl", "create", "serviceaccount", "visitor", "-n", "quickstart")
+	m.command("kubectl", "create", "clusterrolebinding", "visitor", "--clusterrole=queueyard-viewer", "--serviceaccount=quickstart:visitor")
+	require.Equal(t, http.StatusUnauthorized, m.dashboard("/api/v1/overview", "").code)
+	token := strings.TrimSpace(m.command("kubectl", "create", "token", "visitor", "-n", "quickstart"))
+	m.eventually(ctx, "the visitor's queues", func() error {
+		if seen := m.dashboard("/api/v1/overview", token); seen.code != http.StatusOK || !strings.Contains(seen.body, "training") {
+			return fmt.Errorf("status %d: %s", seen.code, seen.body)
+		}
+		return nil
+	})
 
 	m.command("kubectl", "apply", "-f", "manifests/examples/quickstart/jobs.yaml", "-f", "manifests/examples/quickstart/operation.yaml",
 		"-f", "manifests/examples/quickstart/workflow.yaml")
