@@ -74,7 +74,7 @@ test: build bin/race/queueyard-scheduler bin/race/queueyard-controller test-unit
 test-unit: export CGO_ENABLED := 1
 test-unit: ## Run unit, property and integration tests (needs make build).
 	go test -race -timeout 20m $$(CGO_ENABLED=0 go list ./... | grep -v -e /test/e2e -e /test/drill -e /test/browser)
-	cd hack/tools/chart && CGO_ENABLED=0 go test ./...
+	cd hack/tools/chart && CGO_ENABLED=0 go test -count=1 ./...
 
 .PHONY: test-e2e
 test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
