@@ -405,7 +405,11 @@ func (d *decision) pass(stage Stage) {
 	}
 	if d.status.Phase == v1alpha1.StatusUnknown && stage == d.Run.Stage {
 		back := statusesUpTo[stage]
-		d.enter(back[len(back)-1], reasonRecovered, "its node answers again")
+		message := "its node answers again"
+		if last(&d.status).Reason == v1alpha1.ReasonUnreachable {
+			message = fmt.Sprintf("agent %s answers again", d.status.Agent)
+		}
+		d.enter(back[len(back)-1], reasonRecovered, message)
 	}
 }
 

@@ -280,6 +280,7 @@ func TestAnAgentThatIsNotThere(t *testing.T) {
 	assert.Contains(t, says(t, waits, v1alpha1.ReasonUnreachable).Message, "agent silent unreachable since")
 	heard(t, "silent", metav1.Condition{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Serving"})
 	reaches(t, op, v1alpha1.StatusRunning)
+	assert.Contains(t, fmt.Sprint(op.Status.Timeline), "agent silent answers again")
 
 	// Draining takes back what has not begun, and lets the rest go on.
 	require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(agent), agent))
