@@ -137,6 +137,7 @@ bench: build ## Measure the ledger against its targets and BASELINE, a cluster a
 	go run ./test/perf
 	go run ./test/perf/operations -queued 10000
 	go run ./test/perf/workflows -children 2000 -nested 40
+	go test -count=1 -v ./test/browser -run TestDashboard -operations 10000
 	go run ./test/perf/agents
 
 .PHONY: bench-search
