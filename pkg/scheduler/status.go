@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -209,7 +208,7 @@ func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueSta
 		}
 	}
 	if tenancy.Several(q) {
-		addAgents(&status)
+		status.AddAgents()
 	}
 	status.Budget = r.budgetStatus(accountKey{ledger.Queue, q.Name})
 	info := tenancy.InfoOf(q)
@@ -233,24 +232,6 @@ func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueSta
 	}
 	setConditions(&status.Conditions, q.Generation, now, ready, accepting)
 	return status
-}
-
-// addAgents adds what the agents in other clusters count.
-func addAgents(status *v1alpha1.QueueStatus) {
-	for i := range status.Agents {
-		a := &status.Agents[i]
-		status.Pending += a.Pending
-		status.Admitted += a.Admitted
-		status.Running += a.Running
-		for name, q := range a.Usage {
-			if status.Usage == nil {
-				status.Usage = corev1.ResourceList{}
-			}
-			sum := status.Usage[name]
-			sum.Add(q)
-			status.Usage[name] = sum
-		}
-	}
 }
 
 func (r *Room) agentStatus(a *v1alpha1.Agent, now metav1.Time) v1alpha1.AgentStatus {

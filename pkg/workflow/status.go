@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"fmt"
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"strings"
 )
 
@@ -91,4 +92,21 @@ func (c Counts) String() string {
 		return "nothing"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// StatusOf is what those that depend on a child care for of where it stands.
+func StatusOf(phase v1alpha1.Status) Status {
+	switch phase {
+	case v1alpha1.StatusSucceeded:
+		return Succeeded
+	case v1alpha1.StatusFailed:
+		return Failed
+	case v1alpha1.StatusStopped:
+		return Stopped
+	case v1alpha1.StatusSkipped:
+		return Skipped
+	case v1alpha1.StatusUpstreamFailed:
+		return UpstreamFailed
+	}
+	return Active
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,30 +41,12 @@ func (r *Reconciler) tellGroup(ctx context.Context, q *v1alpha1.Queue, now time.
 	}
 	q.Status.Agents = said
 	if _, here := info.Here(func(name string) bool { return remote[name] != nil }); !here {
-		sum(&q.Status)
+		q.Status.Pending, q.Status.Admitted, q.Status.Running, q.Status.Usage = 0, 0, 0, nil
+		q.Status.AddAgents()
 		q.Status.ObservedGeneration = q.Generation
 		accepts(q, groupReady(q, remote, now), now)
 	}
 	return r.writeQueue(ctx, before, q)
-}
-
-// sum adds up what the agents count.
-func sum(s *v1alpha1.QueueStatus) {
-	s.Pending, s.Admitted, s.Running, s.Usage = 0, 0, 0, nil
-	for i := range s.Agents {
-		a := &s.Agents[i]
-		s.Pending += a.Pending
-		s.Admitted += a.Admitted
-		s.Running += a.Running
-		for name, n := range a.Usage {
-			if s.Usage == nil {
-				s.Usage = corev1.ResourceList{}
-			}
-			total := s.Usage[name]
-			total.Add(n)
-			s.Usage[name] = total
-		}
-	}
 }
 
 // groupReady is ready if one of the agents is, and names those that are not.

@@ -290,7 +290,7 @@ func (s *sight) stopChildren(ctx context.Context) error {
 	s.run.mu.Lock()
 	var active []*child
 	for _, c := range s.run.children {
-		if statusOf(c.phase) == workflow.Active {
+		if workflow.StatusOf(c.phase) == workflow.Active {
 			active = append(active, c)
 		}
 	}

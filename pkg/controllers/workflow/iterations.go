@@ -47,7 +47,7 @@ func (r *run) remember(all []seen, whole bool) {
 			r.hear(s)
 			continue
 		}
-		if whole || statusOf(s.phase) != workflow.Succeeded {
+		if whole || workflow.StatusOf(s.phase) != workflow.Succeeded {
 			continue
 		}
 		if r.hear(s); r.iterations.wrong != "" {
@@ -64,13 +64,13 @@ func (r *run) hear(s seen) {
 	}
 	i := s.index - plan.SuggestIndex
 	before := it.asked[i]
-	if before != nil && (before.attempt > s.attempt || statusOf(before.phase).Done() && before.attempt == s.attempt) {
+	if before != nil && (before.attempt > s.attempt || workflow.StatusOf(before.phase).Done() && before.attempt == s.attempt) {
 		return // an old version; what is done is done
 	}
 	c := s.child
 	it.asked[i] = &c
 	r.begin(s)
-	switch status := statusOf(c.phase); {
+	switch status := workflow.StatusOf(c.phase); {
 	case !status.Done():
 	case status == workflow.Succeeded:
 		it.read(i, s.outputs)
@@ -126,7 +126,7 @@ func (it *iterations) forget(i int64) {
 
 // waits is the operation that is being asked, or nil.
 func (it *iterations) waits() *child {
-	if c := it.asked[it.search.Answers()]; c != nil && statusOf(c.phase) == workflow.Active {
+	if c := it.asked[it.search.Answers()]; c != nil && workflow.StatusOf(c.phase) == workflow.Active {
 		return c
 	}
 	return nil
@@ -135,7 +135,7 @@ func (it *iterations) waits() *child {
 // active are the operations that were asked and have not ended: one, unless an answer was lost.
 func (it *iterations) active() (out []*child) {
 	for _, c := range it.asked {
-		if statusOf(c.phase) == workflow.Active {
+		if workflow.StatusOf(c.phase) == workflow.Active {
 			out = append(out, c)
 		}
 	}

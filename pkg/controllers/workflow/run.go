@@ -63,22 +63,6 @@ type best struct {
 	name  string
 }
 
-func statusOf(phase v1alpha1.Status) workflow.Status {
-	switch phase {
-	case v1alpha1.StatusSucceeded:
-		return workflow.Succeeded
-	case v1alpha1.StatusFailed:
-		return workflow.Failed
-	case v1alpha1.StatusStopped:
-		return workflow.Stopped
-	case v1alpha1.StatusSkipped:
-		return workflow.Skipped
-	case v1alpha1.StatusUpstreamFailed:
-		return workflow.UpstreamFailed
-	}
-	return workflow.Active
-}
-
 // waits says that a child has not begun.
 func (c *child) waits() bool {
 	switch c.phase {
@@ -194,7 +178,7 @@ func (r *run) takeOver(former map[int64]seen, current map[int64]bool, whole bool
 		statuses := make([]workflow.Status, r.plan.Graph.Len())
 		for i, s := range former {
 			if i < int64(len(statuses)) {
-				statuses[i] = statusOf(s.phase)
+				statuses[i] = workflow.StatusOf(s.phase)
 			}
 		}
 		for _, again := range workflow.Rerun(r.plan.Graph, statuses) {
@@ -202,7 +186,7 @@ func (r *run) takeOver(former map[int64]seen, current map[int64]bool, whole bool
 		}
 	} else {
 		for i, s := range former {
-			if status := statusOf(s.phase); status == workflow.Failed || status == workflow.Stopped && !s.judged {
+			if status := workflow.StatusOf(s.phase); status == workflow.Failed || status == workflow.Stopped && !s.judged {
 				redo[i] = false
 			}
 		}
@@ -228,7 +212,7 @@ func (r *run) takeOver(former map[int64]seen, current map[int64]bool, whole bool
 	}
 	r.stop, r.failed = nil, nil // what former attempts came to is no verdict on this one
 	for _, i := range order {
-		if c := r.children[i]; c != nil && statusOf(c.phase) != workflow.Succeeded && statusOf(c.phase).Done() {
+		if c := r.children[i]; c != nil && workflow.StatusOf(c.phase) != workflow.Succeeded && workflow.StatusOf(c.phase).Done() {
 			r.failed = append(r.failed, i)
 		}
 	}
@@ -247,7 +231,7 @@ func (r *run) see(s seen) {
 		return
 	}
 	before := r.children[s.index]
-	if before != nil && (before.attempt > s.attempt || statusOf(before.phase).Done() && before.attempt == s.attempt) {
+	if before != nil && (before.attempt > s.attempt || workflow.StatusOf(before.phase).Done() && before.attempt == s.attempt) {
 		return // an old version; what is done is done
 	}
 	if total := r.plan.Total(); s.index >= search.MaxTrials || total >= 0 && s.index >= total {
@@ -257,7 +241,7 @@ func (r *run) see(s seen) {
 	r.put(s.index, before, &c)
 	r.trials.observe(r, s)
 	r.begin(s)
-	status := statusOf(c.phase)
+	status := workflow.StatusOf(c.phase)
 	if !status.Done() {
 		return
 	}
@@ -281,7 +265,7 @@ func (r *run) put(index int64, before, after *child) {
 			return
 		}
 		if r.progress == nil {
-			r.counts[statusOf(c.phase)] += n
+			r.counts[workflow.StatusOf(c.phase)] += n
 		}
 		if c.waits() {
 			r.waiting += n
@@ -294,7 +278,7 @@ func (r *run) put(index int64, before, after *child) {
 		delete(r.children, index)
 	} else {
 		r.children[index] = after
-		status = statusOf(after.phase)
+		status = workflow.StatusOf(after.phase)
 	}
 	if r.progress != nil {
 		r.progress.Set(int(index), status)

@@ -111,7 +111,7 @@ func (s *sight) children(ctx context.Context) workflow.Children {
 	if r.plan.HasExit() {
 		c.Exit = workflow.Pending
 		if r.exit != nil {
-			c.Exit, c.ExitMessage = statusOf(r.exit.phase), r.exit.message
+			c.Exit, c.ExitMessage = workflow.StatusOf(r.exit.phase), r.exit.message
 		}
 	}
 	return c

@@ -82,7 +82,7 @@ func (t *trials) observe(r *run, s seen) {
 	default:
 		return
 	}
-	switch statusOf(s.phase) {
+	switch workflow.StatusOf(s.phase) {
 	case workflow.Succeeded:
 		o.State = search.Failed
 		if m := r.plan.Metric; m == nil {

@@ -108,23 +108,6 @@ type Node struct {
 	Counts  *Counts         `json:"counts,omitempty"`
 }
 
-// statusFor is what those that depend on a step care for.
-func statusFor(s v1alpha1.Status) workflow.Status {
-	switch s {
-	case v1alpha1.StatusSucceeded:
-		return workflow.Succeeded
-	case v1alpha1.StatusFailed:
-		return workflow.Failed
-	case v1alpha1.StatusStopped:
-		return workflow.Stopped
-	case v1alpha1.StatusSkipped:
-		return workflow.Skipped
-	case v1alpha1.StatusUpstreamFailed:
-		return workflow.UpstreamFailed
-	}
-	return workflow.Active
-}
-
 // stand are the nodes with what is known of the children.
 func (s *Shape) stand(latest []child) []Node {
 	nodes := slices.Clone(s.nodes)
@@ -144,7 +127,7 @@ func (s *Shape) stand(latest []child) []Node {
 			n.Counts = &counts
 		}
 		if i < len(statuses) {
-			statuses[i] = statusFor(n.Status)
+			statuses[i] = workflow.StatusOf(n.Status)
 		}
 	}
 	if s.graph == nil {
