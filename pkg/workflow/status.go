@@ -2,8 +2,9 @@ package workflow
 
 import (
 	"fmt"
-	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"strings"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
 // Status is where a node stands, as far as those that depend on it care.
