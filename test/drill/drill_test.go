@@ -23,6 +23,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/sandbox"
 	"github.com/queueyard/queueyard/pkg/sandbox/simulation"
 	"github.com/queueyard/queueyard/test/audit"
+	"github.com/queueyard/queueyard/test/load"
 	"github.com/queueyard/queueyard/test/testenv"
 )
 
@@ -38,7 +39,13 @@ const (
 	settles = 3 * time.Second
 	// leaseDuration of the schedulers is shorter than in an installation, as in the other tests.
 	leaseDuration = 6 * time.Second
+	// pace is a little faster than five seats serve pods of two seconds.
+	pace = 350 * time.Millisecond
 )
+
+// onePod runs for two seconds on a simulated node.
+const onePod = `{"metadata": {"annotations": {"sandbox.queueyard.io/duration": "2s"}}, "spec": {"nodeSelector": {"type": "simulated"},
+"tolerations": [{"key": "queueyard.io/simulated", "operator": "Exists"}], "containers": [{"name": "main", "image": "none", "resources": {"requests": {"cpu": "1"}}}]}}`
 
 // fault is one way to break a cluster. It returns when everything is allowed to work again.
 type fault struct {
@@ -88,41 +95,41 @@ func TestDrill(t *testing.T) {
 	ctx := t.Context()
 	config, err := s.sandbox.Config()
 	require.NoError(t, err)
-	require.NoError(t, setUp(ctx, s.client))
+	l := load.New(s.client, load.Options{Namespace: "drill", Pod: onePod, Pace: pace})
+	require.NoError(t, l.SetUp(ctx))
 	audited := audit.DefaultConfig()
 	audited.StuckAfter = time.Minute // nobody is there to serve while a lease runs out
 	watcher, err := audit.Watch(ctx, config, audited, func(v audit.Violation) { t.Log(v) })
 	require.NoError(t, err)
 
-	l := newLoad(s.client)
-	require.NoError(t, l.watch(ctx, s.clients))
+	require.NoError(t, l.Watch(ctx, s.clients))
 	submitting, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		l.submit(submitting)
+		l.Submit(submitting)
 	}()
 	start := time.Now()
-	require.NoError(t, l.untilServed(ctx, start))
+	require.NoError(t, untilServed(ctx, l, start))
 
 	reports := make([]faultReport, len(faults))
 	for i := 0; i < len(faults) || time.Since(start) < *duration; i++ {
 		f, r := faults[i%len(faults)], &reports[i%len(faults)]
 		from := time.Now()
 		require.NoError(t, f.do(ctx, s), f.name)
-		require.NoError(t, l.untilServed(ctx, time.Now()), "%s: nothing goes on after it", f.name)
+		require.NoError(t, untilServed(ctx, l, time.Now()), "%s: nothing goes on after it", f.name)
 		pause(ctx, settles)
 		r.name, r.times = f.name, r.times+1
-		stall := l.stall(from, time.Now())
+		stall := l.Stall(from, time.Now())
 		r.stall = max(r.stall, stall)
 		t.Logf("%s: nothing started for %s at most", f.name, stall.Round(100*time.Millisecond))
 	}
 	stop()
 	<-done
-	var out outcome
+	var out load.Outcome
 	err = wait.PollUntilContextTimeout(ctx, time.Second, patience, true, func(ctx context.Context) (bool, error) {
 		var err error
-		out, err = l.outcome(ctx)
+		out, err = l.Outcome(ctx)
 		return err == nil && len(out.Lost) == 0, nil
 	})
 	violations := watcher.Stop()
@@ -229,11 +236,10 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// untilServed waits until an operation that was submitted after a moment has got a node: everything works again.
-func (l *load) untilServed(ctx context.Context, moment time.Time) error {
-	return wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(context.Context) (bool, error) {
-		return l.servedSince(moment), nil
-	})
+func untilServed(ctx context.Context, l *load.Load, moment time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return l.UntilServed(ctx, moment)
 }
 
 var webhookSecret = client.ObjectKey{Namespace: "queueyard-system", Name: "queueyard-webhook-certificate"}

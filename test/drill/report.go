@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/queueyard/queueyard/test/audit"
+	"github.com/queueyard/queueyard/test/load"
 )
 
 // faultReport is what a fault did.
@@ -16,7 +17,7 @@ type faultReport struct {
 }
 
 // report is what people read.
-func report(took time.Duration, out outcome, violations []audit.Violation, faults []faultReport) string {
+func report(took time.Duration, out load.Outcome, violations []audit.Violation, faults []faultReport) string {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "Fault drill of %s\n\n", took.Round(time.Second))
 	overLimit := 0
