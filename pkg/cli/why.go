@@ -37,7 +37,7 @@ room that it lacks; and when it will probably start. Pods and Jobs are written p
 			if err != nil {
 				return err
 			}
-			return s.writeReasons(s.reasonsOf(x), format)
+			return s.printReasons(x, format)
 		},
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "how to print: text, json, yaml")
@@ -48,51 +48,18 @@ room that it lacks; and when it will probably start. Pods and Jobs are written p
 // whatWaits are all kinds that stand in queues.
 var whatWaits = []kind{operationKind, workflowKind, jobKind, podKind}
 
-// reasons are an explanation in the words that are printed.
-type reasons struct {
-	Kind            string                      `json:"kind"`
-	Namespace       string                      `json:"namespace"`
-	Name            string                      `json:"name"`
-	Summary         string                      `json:"summary"`
-	Gates           []gate                      `json:"gates,omitempty"`
-	Position        int32                       `json:"position,omitempty"`
-	Waiting         int32                       `json:"waiting,omitempty"`
-	OperationsAbove int32                       `json:"operationsAbove,omitempty"`
-	Agent           string                      `json:"agent,omitempty"`
-	Holders         *visibility.Holders         `json:"holders,omitempty"`
-	EstimatedStart  *visibility.EstimatedStart  `json:"estimatedStart,omitempty"`
-	Children        []queueyard.WaitingChildren `json:"children,omitempty"`
-	Notes           []string                    `json:"notes,omitempty"`
-}
-
-// gate is something that has to be passed.
-type gate struct {
-	OK      bool   `json:"ok"`
-	Message string `json:"message"`
-}
-
-func (s *Shell) reasonsOf(x *queueyard.Explanation) *reasons {
-	r := &reasons{
-		Kind: x.Kind, Namespace: x.Namespace, Name: x.Name, Summary: x.Summary, Position: x.Position, Waiting: x.Waiting,
-		OperationsAbove: x.OperationsAbove, Agent: x.Agent, Holders: x.Holders, EstimatedStart: x.EstimatedStart, Children: x.Children, Notes: x.Notes,
-	}
-	for _, g := range x.Gates {
-		r.Gates = append(r.Gates, gate{g.OK, g.Text(s.clock)})
-	}
+// printReasons prints an explanation. What kept the limits from being told is among its notes.
+func (s *Shell) printReasons(x *queueyard.Explanation, format string) error {
 	switch err := x.Unanswered; {
 	case errors.Is(err, queueyard.ErrNoLeader):
-		r.Notes = append(r.Notes, "The limits can't be told: no scheduler of Queueyard leads.")
+		x.Notes = append(x.Notes, "The limits can't be told: no scheduler of Queueyard leads.")
 	case err != nil:
-		r.Notes = append(r.Notes, "The limits can't be told: "+s.explain(err)+".")
+		x.Notes = append(x.Notes, "The limits can't be told: "+s.explain(err)+".")
 	}
-	return r
-}
-
-func (s *Shell) writeReasons(r *reasons, format string) error {
 	if format == "text" {
-		return s.reasonsText(r)
+		return s.reasonsText(x)
 	}
-	return s.printData(r, format)
+	return s.printData(x, format)
 }
 
 // printData writes what is no object of the API as JSON or YAML.
@@ -116,39 +83,39 @@ func (s *Shell) printData(data any, format string) error {
 	return fmt.Errorf("-o %q: write text, json or yaml", format)
 }
 
-func (s *Shell) reasonsText(r *reasons) error {
-	fmt.Fprintf(s.Out, "%s %s in namespace %s %s\n", r.Kind, r.Name, r.Namespace, r.Summary)
-	for _, g := range r.Gates {
+func (s *Shell) reasonsText(x *queueyard.Explanation) error {
+	fmt.Fprintf(s.Out, "%s %s in namespace %s %s\n", x.Kind, x.Name, x.Namespace, x.Summary)
+	for _, g := range x.Gates {
 		mark, c := "✖", red
 		if g.OK {
 			mark, c = "✔", green
 		}
-		fmt.Fprintf(s.Out, "  %s %s\n", s.paint(c, mark), g.Message)
+		fmt.Fprintf(s.Out, "  %s %s\n", s.paint(c, mark), g.Text(s.clock))
 	}
-	if r.OperationsAbove > 0 {
-		fmt.Fprintf(s.Out, "\n%s in queues of higher priority of agent %s.\n", count(int(r.OperationsAbove), "operation waits", "operations wait"), r.Agent)
+	if x.OperationsAbove > 0 {
+		fmt.Fprintf(s.Out, "\n%s in queues of higher priority of agent %s.\n", count(int(x.OperationsAbove), "operation waits", "operations wait"), x.Agent)
 	}
-	if len(r.Children) > 0 {
+	if len(x.Children) > 0 {
 		fmt.Fprintln(s.Out, "\nWhat waits in it:")
 		t := &table{columns: columns("COUNT", "WHY", "FOR EXAMPLE", "MESSAGE")}
-		for _, w := range r.Children {
+		for _, w := range x.Children {
 			t.add(fmt.Sprint(w.Count), w.Reason, "op/"+w.Example, queueyard.OneLine(w.Message))
 		}
 		if err := t.indented(s, s.Out); err != nil {
 			return err
 		}
 	}
-	if err := s.holders(r.Holders); err != nil {
+	if err := s.holders(x.Holders); err != nil {
 		return err
 	}
-	if e := r.EstimatedStart; e != nil {
+	if e := x.EstimatedStart; e != nil {
 		in := "now"
 		if d := e.Time.Sub(s.Now()); d > 0 {
 			in = "in " + lasting(d)
 		}
 		fmt.Fprintf(s.Out, "\nIt probably starts at %s, %s: %s.\n", s.clock(e.Time.Time), in, strings.TrimSuffix(e.Message, "."))
 	}
-	for _, note := range r.Notes {
+	for _, note := range x.Notes {
 		fmt.Fprintf(s.Out, "\n%s\n", note)
 	}
 	return nil
