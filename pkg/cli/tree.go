@@ -37,7 +37,7 @@ func newTree(s *Shell) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			root := below.Tree(s.Now())
+			root := queueyard.TreeOf(below, s.Now())
 			fmt.Fprintln(s.Out, s.leaf(root))
 			s.branches(root, "", all)
 			return nil
@@ -69,7 +69,7 @@ func (s *Shell) draw(branches []branch, indent string) {
 // branches draws what is below a workflow, in the order of its places and attempts.
 func (s *Shell) branches(of *queueyard.Node, indent string, all bool) {
 	if all {
-		s.draw(s.each(of.Children(), all), indent)
+		s.draw(s.each(of.Children, all), indent)
 		return
 	}
 	var lines []branch

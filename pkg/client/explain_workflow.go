@@ -41,7 +41,7 @@ func (c *Client) explainWorkflow(ctx context.Context, x *Explanation, w *v1alpha
 	if err != nil {
 		return err
 	}
-	operations := below.Operations()
+	operations := below.Operations(below.Children(below.Root))
 	if n := w.Spec.Concurrency; n != nil && *n >= 0 {
 		flying := 0
 		for _, o := range operations {

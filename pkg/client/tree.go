@@ -1,70 +1,36 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/workflow/family"
 )
 
-// Family is a workflow and all below it.
-type Family struct {
-	root *v1alpha1.Workflow
-	// children by the UID of their workflow.
-	children map[string][]client.Object
-}
-
 // Below reads all that is part of a workflow, at any depth.
-func (c *Client) Below(ctx context.Context, root *v1alpha1.Workflow) (*Family, error) {
+func (c *Client) Below(ctx context.Context, root *v1alpha1.Workflow) (*family.Family, error) {
 	workflows, operations := &v1alpha1.WorkflowList{}, &v1alpha1.OperationList{}
 	for _, list := range []client.ObjectList{workflows, operations} {
 		if err := c.Objects.List(ctx, list, client.InNamespace(root.Namespace), client.HasLabels{v1alpha1.WorkflowUIDLabel}); err != nil {
 			return nil, err
 		}
 	}
-	objects := make([]client.Object, 0, len(workflows.Items)+len(operations.Items))
-	for i := range workflows.Items {
-		objects = append(objects, &workflows.Items[i])
-	}
-	for i := range operations.Items {
-		objects = append(objects, &operations.Items[i])
-	}
-	return FamilyOf(root, objects), nil
+	return family.Of(root, pointers(workflows.Items), pointers(operations.Items)), nil
 }
 
-// FamilyOf finds out who of some objects is part of a workflow.
-func FamilyOf(root *v1alpha1.Workflow, objects []client.Object) *Family {
-	f := &Family{root: root, children: map[string][]client.Object{}}
-	for _, o := range objects {
-		if parent := o.GetLabels()[v1alpha1.WorkflowUIDLabel]; parent != "" {
-			f.children[parent] = append(f.children[parent], o)
-		}
+func pointers[T any](items []T) []*T {
+	out := make([]*T, len(items))
+	for i := range items {
+		out[i] = &items[i]
 	}
-	return f
-}
-
-// Operations below the workflow, at any depth.
-func (f *Family) Operations() []*v1alpha1.Operation {
-	return f.leaves(string(f.root.UID), nil)
-}
-
-func (f *Family) leaves(uid string, into []*v1alpha1.Operation) []*v1alpha1.Operation {
-	for _, o := range f.children[uid] {
-		switch o := o.(type) {
-		case *v1alpha1.Operation:
-			into = append(into, o)
-		case *v1alpha1.Workflow:
-			into = f.leaves(string(o.UID), into)
-		}
-	}
-	return into
+	return out
 }
 
 // Node is an operation or workflow in a tree.
@@ -87,7 +53,9 @@ type Node struct {
 	// Queued and Running are how long it has waited in its queue and run so far.
 	Queued  Seconds `json:"queued,omitempty"`
 	Running Seconds `json:"running,omitempty"`
-	// Groups of a workflow's children, in the order of their first.
+	// Children of a workflow in the order of their places.
+	Children []*Node `json:"-"`
+	// Groups of them, in the order of their first.
 	Groups []Group `json:"groups,omitempty"`
 }
 
@@ -110,87 +78,53 @@ func (c *Client) Tree(ctx context.Context, root *v1alpha1.Workflow) (*Node, erro
 	if err != nil {
 		return nil, err
 	}
-	return f.Tree(time.Now()), nil
+	return TreeOf(f, time.Now()), nil
 }
 
-// Tree of the family; what goes on has lasted until now.
-func (f *Family) Tree(now time.Time) *Node { return f.node(f.root, now) }
+// TreeOf a family; what goes on has lasted until now.
+func TreeOf(f *family.Family, now time.Time) *Node {
+	return node(f, family.Member{Object: f.Root, Index: family.Unplaced}, now)
+}
 
-func (f *Family) node(o client.Object, now time.Time) *Node {
-	p := ProgressOf(o)
+func node(f *family.Family, m family.Member, now time.Time) *Node {
+	p := ProgressOf(m.Object)
 	queued, running := p.Spent(now)
-	n := &Node{Object: o, Kind: KindOf(o), Name: o.GetName(), Step: o.GetLabels()[v1alpha1.StepLabel], Phase: p.Phase, Message: p.LastMessage(), Running: Seconds(running)}
-	if index, err := strconv.Atoi(o.GetLabels()[v1alpha1.IndexLabel]); err == nil {
+	n := &Node{Object: m.Object, Kind: KindOf(m.Object), Name: m.GetName(), Step: m.Step, Attempt: int(m.Attempt), Suggests: m.Suggests(),
+		Phase: p.Phase, Message: p.LastMessage(), Running: Seconds(running)}
+	if index := int(m.Index); m.Index != family.Unplaced {
 		n.Index = &index
 	}
-	if attempt, err := strconv.Atoi(o.GetLabels()[v1alpha1.WorkflowAttemptLabel]); err == nil {
-		n.Attempt = attempt
-	}
-	_, n.Suggests = o.GetLabels()[v1alpha1.IterationLabel]
-	w, is := o.(*v1alpha1.Workflow)
+	w, is := m.Object.(*v1alpha1.Workflow)
 	if !is {
 		n.Queued = Seconds(queued)
 		return n
 	}
 	n.Progress = w.Status.Progress
-	var children []*Node
-	for _, child := range f.children[string(o.GetUID())] {
-		children = append(children, f.node(child, now))
-	}
-	slices.SortStableFunc(children, byPlace)
-	n.Groups = group(children)
+	n.group(f, f.Children(w), now)
 	return n
 }
 
-// byPlace sorts siblings; those without a place are the last.
-func byPlace(a, b *Node) int {
-	switch {
-	case a.Index == nil && b.Index != nil:
-		return 1
-	case a.Index != nil && b.Index == nil:
-		return -1
-	case a.Index != nil:
-		if by := cmp.Compare(*a.Index, *b.Index); by != 0 {
-			return by
-		}
+// group puts children together.
+func (n *Node) group(f *family.Family, children []family.Member, now time.Time) {
+	latest := map[types.UID]bool{}
+	for _, m := range family.Latest(children) {
+		latest[m.GetUID()] = true
 	}
-	return cmp.Or(cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.Name, b.Name))
-}
-
-// group puts siblings, which are sorted, together.
-func group(siblings []*Node) []Group {
-	var groups []Group
-	for _, n := range siblings {
-		at := slices.IndexFunc(groups, func(g Group) bool { return g.Step == n.Step && g.Suggests == n.Suggests })
+	for _, m := range children {
+		child := node(f, m, now)
+		n.Children = append(n.Children, child)
+		at := slices.IndexFunc(n.Groups, func(g Group) bool { return g.Step == child.Step && g.Suggests == child.Suggests })
 		if at < 0 {
-			at = len(groups)
-			groups = append(groups, Group{Step: n.Step, Suggests: n.Suggests, Counts: map[v1alpha1.Status]int{}})
+			at = len(n.Groups)
+			n.Groups = append(n.Groups, Group{Step: child.Step, Suggests: child.Suggests, Counts: map[v1alpha1.Status]int{}})
 		}
-		groups[at].Nodes = append(groups[at].Nodes, n)
-	}
-	for i := range groups {
-		g := &groups[i]
-		for k, n := range g.Nodes {
-			if k+1 < len(g.Nodes) && samePlace(n, g.Nodes[k+1]) {
-				continue // it was made again
-			}
+		g := &n.Groups[at]
+		g.Nodes = append(g.Nodes, child)
+		if latest[m.GetUID()] {
 			g.Total++
-			g.Counts[n.Phase]++
+			g.Counts[child.Phase]++
 		}
 	}
-	return groups
-}
-
-func samePlace(a, b *Node) bool { return a.Index != nil && b.Index != nil && *a.Index == *b.Index }
-
-// Children of a workflow in the order of their places.
-func (n *Node) Children() []*Node {
-	var all []*Node
-	for _, g := range n.Groups {
-		all = append(all, g.Nodes...)
-	}
-	slices.SortStableFunc(all, byPlace)
-	return all
 }
 
 // String is a group in few signs: "×1000: 812 ✔ 4 ✖ 50 ● 134 ○": succeeded, failed, running or about to, waiting. What was

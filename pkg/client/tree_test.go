@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/workflow/family"
 )
 
 // child is an operation of a workflow.
@@ -30,6 +31,20 @@ func workflow(name, parent string) *v1alpha1.Workflow {
 		w.Labels = map[string]string{v1alpha1.WorkflowUIDLabel: parent}
 	}
 	return w
+}
+
+func familyOf(root *v1alpha1.Workflow, objects []client.Object) *family.Family {
+	var workflows []*v1alpha1.Workflow
+	var operations []*v1alpha1.Operation
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *v1alpha1.Workflow:
+			workflows = append(workflows, o)
+		case *v1alpha1.Operation:
+			operations = append(operations, o)
+		}
+	}
+	return family.Of(root, workflows, operations)
 }
 
 func at(index, attempt int) map[string]string {
@@ -51,14 +66,15 @@ func TestTree(t *testing.T) {
 		child("other", "stranger", v1alpha1.StatusRunning, at(0, 1)),
 	}
 	objects[5].GetLabels()[v1alpha1.IndexLabel] = "3"
-	tree := FamilyOf(root, objects).Tree(noon)
+	tree := TreeOf(familyOf(root, objects), noon)
 	require.Equal(t, "[×4: 1 ✔ 2 ○ 1 ⊘ ×1: 1 ●]", fmt.Sprint(tree.Groups), "nested has no status yet")
 	require.True(t, tree.Groups[1].Suggests)
-	require.Equal(t, []string{"a-1", "a-2", "b", "c", "nested", "ask"}, names(tree.Children()))
-	nested := tree.Children()[4]
-	require.Equal(t, []string{"measure", "report"}, names(nested.Children()))
+	require.Equal(t, []string{"a-1", "a-2", "b", "c", "nested", "ask"}, names(tree.Children))
+	nested := tree.Children[4]
+	require.Equal(t, []string{"measure", "report"}, names(nested.Children))
 	require.Equal(t, "[×1: 1 ✖ ×1: 1 ●]", fmt.Sprint(nested.Groups))
-	require.Len(t, FamilyOf(root, objects).Operations(), 7)
+	f := familyOf(root, objects)
+	require.Len(t, f.Operations(f.Children(root)), 7)
 }
 
 func names(nodes []*Node) []string {
@@ -82,8 +98,8 @@ func TestGroupsAddUp(t *testing.T) {
 			places[labels[v1alpha1.StepLabel]+"/"+labels[v1alpha1.IndexLabel]] = true
 			objects = append(objects, child("root", fmt.Sprint(i), rapid.SampledFrom(AllStatuses).Draw(t, "status"), labels))
 		}
-		tree := FamilyOf(workflow("root", ""), objects).Tree(noon)
-		require.Len(t, tree.Children(), len(objects))
+		tree := TreeOf(familyOf(workflow("root", ""), objects), noon)
+		require.Len(t, tree.Children, len(objects))
 		total := 0
 		for _, g := range tree.Groups {
 			sum := 0

@@ -12,6 +12,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/dashboard/flow"
+	"github.com/queueyard/queueyard/pkg/workflow/family"
 )
 
 // shapes are those of workflows that were looked at lately. Caches leave out what they are made of.
@@ -45,7 +46,7 @@ func (s *shapes) of(ctx context.Context, v *visitor, w *v1alpha1.Workflow) (*flo
 }
 
 // family is the workflow of a call with all in it, and the names of those around it.
-func (c *call) family() (f *flow.Family, within []string, err error) {
+func (c *call) family() (f *family.Family, within []string, err error) {
 	namespace, name := c.PathValue("namespace"), c.PathValue("name")
 	workflows, err := objects[*v1alpha1.Workflow](c.Context(), c.visitor, workflowKind, namespace)
 	if err != nil {
@@ -70,7 +71,7 @@ func (c *call) family() (f *flow.Family, within []string, err error) {
 		within = append(within, w.Name)
 	}
 	slices.Reverse(within)
-	return flow.NewFamily(root, workflows, operations), within, nil
+	return family.Of(root, workflows, operations), within, nil
 }
 
 func parentOf(w *v1alpha1.Workflow) types.UID { return types.UID(w.Labels[v1alpha1.WorkflowUIDLabel]) }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/workflow/family"
 	"github.com/queueyard/queueyard/pkg/workflow/plan"
 )
 
@@ -187,7 +188,7 @@ func TestPageOfDAG(t *testing.T) {
 	inner.Spec.Entrypoint, inner.Spec.OnExit, inner.Labels = "inner", nil, labels("w", 1, "b", 1)
 	inner.Status.Children = v1alpha1.ChildCounts{Total: 1, Running: 1}
 	w.Status.Children = v1alpha1.ChildCounts{Total: 4, Running: 1, Succeeded: 1}
-	f := NewFamily(w, []*v1alpha1.Workflow{inner, workflowOf(t, "other", dagSpec, "queued@0")}, []*v1alpha1.Operation{
+	f := family.Of(w, []*v1alpha1.Workflow{inner, workflowOf(t, "other", dagSpec, "queued@0")}, []*v1alpha1.Operation{
 		operationOf("w", 0, "a", "queued@0 running@1 succeeded@3"), operationOf("inner", 0, "only", "queued@4 running@5"),
 	})
 	p := PageOf(f, shapes(t), []string{"outer"}, nil, at(10))
@@ -222,11 +223,11 @@ func TestPageOfDAG(t *testing.T) {
 // What can't be compiled is shown all the same, and so is a child of a step that is not there.
 func TestPageOfWhatIsWrong(t *testing.T) {
 	w := workflowOf(t, "w", strings.ReplaceAll(dagSpec, "ops.a.status", "ops.gone.status"), "created@0 failed@0")
-	p := PageOf(NewFamily(w, nil, []*v1alpha1.Operation{operationOf("w", 7, "former", "queued@0")}), shapes(t), nil, nil, at(10))
+	p := PageOf(family.Of(w, nil, []*v1alpha1.Operation{operationOf("w", 7, "former", "queued@0")}), shapes(t), nil, nil, at(10))
 	require.Equal(t, []int{1, 2}, p.Nodes[3].Needs)
 	require.Contains(t, chartOf(p), "operation former queued")
 	w.Spec.Entrypoint = "gone"
-	require.Equal(t, []string{"step on-exit: runs when all else is over"}, chartOf(PageOf(NewFamily(w, nil, nil), shapes(t), nil, nil, at(10))))
+	require.Equal(t, []string{"step on-exit: runs when all else is over"}, chartOf(PageOf(family.Of(w, nil, nil), shapes(t), nil, nil, at(10))))
 }
 
 const matrixSpec = `
@@ -265,7 +266,9 @@ func TestSiblingsAreGrouped(t *testing.T) {
 	add(5, "queued@0 running@1 succeeded@3")
 	suggests := operationOf("w", 0, "", "queued@0 succeeded@1")
 	suggests.Name, suggests.Labels = "asked", map[string]string{v1alpha1.WorkflowUIDLabel: "w", v1alpha1.IterationLabel: "2"}
-	f := func() *Family { return NewFamily(w, nil, append([]*v1alpha1.Operation{suggests}, operations...)) }
+	f := func() *family.Family {
+		return family.Of(w, nil, append([]*v1alpha1.Operation{suggests}, operations...))
+	}
 	require.Equal(t, []string{
 		"operation trial 0 succeeded", "operation trial 1 succeeded", "operation trial 2 succeeded", "operation trial 3 succeeded", "operation trial 4 succeeded",
 		"operation suggest 2 succeeded",
@@ -298,7 +301,7 @@ func TestRowsAreBounded(t *testing.T) {
 	for i := range maxRows + 10 {
 		operations = append(operations, operationOf("w", int64(i), "", "queued@0"))
 	}
-	p := PageOf(NewFamily(w, nil, operations), shapes(t), nil, Folds{"w/group": true}, at(10))
+	p := PageOf(family.Of(w, nil, operations), shapes(t), nil, Folds{"w/group": true}, at(10))
 	require.Len(t, p.Rows, maxRows)
 	require.Equal(t, 11, p.Hidden)
 }
@@ -307,7 +310,7 @@ func TestSweep(t *testing.T) {
 	w := workflowOf(t, "w", matrixSpec, "queued@0 running@1")
 	stopped := trial(3, "queued@0 running@4 stopping@8 stopped@9", `{"rate": 0.1, "depth": 16, "kind": "a"}`, `{}`)
 	stopped.Status.Timeline[3].Reason, stopped.Status.Timeline[3].Message = v1alpha1.ReasonStoppedByPolicy, "loss at step 5 is 9, among the worst"
-	f := NewFamily(w, nil, []*v1alpha1.Operation{
+	f := family.Of(w, nil, []*v1alpha1.Operation{
 		trial(0, "queued@0 running@1 succeeded@5", `{"rate": 0.01, "depth": 4, "kind": "b", "epochs": 50}`, `{"loss": 3}`),
 		trial(1, "queued@0 running@1 succeeded@4", `{"rate": 0.02, "depth": 8, "kind": "b", "trial": {"previous": {"name": "w-0"}}}`, `{"loss": 5.5, "more": "x"}`),
 		trial(2, "queued@0 running@1 succeeded@7", `{"rate": 0.003, "depth": 2, "kind": "a"}`, `{"loss": "NaN"}`),
@@ -349,7 +352,7 @@ templates:
 - {name: job, `+pod+`}
 - {name: main, matrix: {template: job, mapping: {values: "{{ params.files }}"}}}
 `, "queued@0 running@1")
-	f := NewFamily(w, nil, []*v1alpha1.Operation{
+	f := family.Of(w, nil, []*v1alpha1.Operation{
 		trial(0, "queued@0", `{"file": "a", "size": 3, "same": 1, "trial": {"index": 0}}`, `{}`),
 		trial(1, "queued@0", `{"file": "b", "size": 7, "same": 1, "trial": {"index": 1}}`, `{}`),
 		operationOf("w", plan.ExitIndex, plan.ExitName, "queued@0"),

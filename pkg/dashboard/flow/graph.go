@@ -6,6 +6,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/workflow"
+	"github.com/queueyard/queueyard/pkg/workflow/family"
 	"github.com/queueyard/queueyard/pkg/workflow/plan"
 )
 
@@ -109,14 +110,14 @@ type Node struct {
 }
 
 // stand are the nodes with what is known of the children.
-func (s *Shape) stand(latest []child) []Node {
+func (s *Shape) stand(latest []family.Member) []Node {
 	nodes := slices.Clone(s.nodes)
 	var statuses []workflow.Status
 	if s.graph != nil {
 		statuses = make([]workflow.Status, s.graph.Len())
 	}
 	for _, c := range latest {
-		i, is := s.index[c.step]
+		i, is := s.index[c.Step]
 		if !is {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/timeline"
+	"github.com/queueyard/queueyard/pkg/workflow/family"
 )
 
 // Summary is what the pages of a workflow and of a sweep have in common.
@@ -77,16 +78,16 @@ func summaryOf(w *v1alpha1.Workflow, within []string, now time.Time) Summary {
 
 // PageOf makes the page of a workflow. Shapes gives the shape of it and of those in it; within are the names of those
 // around it.
-func PageOf(f *Family, shapes func(*v1alpha1.Workflow) *Shape, within []string, folds Folds, now time.Time) *Page {
+func PageOf(f *family.Family, shapes func(*v1alpha1.Workflow) *Shape, within []string, folds Folds, now time.Time) *Page {
 	w := f.Root
-	p := &Page{Summary: summaryOf(w, within, now), Load: loadOf(f.operations(f.of(w), nil))}
+	p := &Page{Summary: summaryOf(w, within, now), Load: loadOf(f.Operations(f.Children(w)))}
 	if n := w.Spec.Concurrency; ptr.Deref(n, v1alpha1.Unlimited) != v1alpha1.Unlimited {
 		p.Limit = n
 	}
 	if shape := shapes(w); shape.Matrix != nil {
 		p.Matrix = true
 	} else {
-		p.Nodes = shape.stand(f.latest(w))
+		p.Nodes = shape.stand(family.Latest(f.Children(w)))
 	}
 	c := &chart{Family: f, shapes: shapes, folds: folds}
 	c.inside(w, 0)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/timeline"
+	"github.com/queueyard/queueyard/pkg/workflow/family"
 	"github.com/queueyard/queueyard/pkg/workflow/plan"
 )
 
@@ -67,7 +68,7 @@ type Folds map[string]bool
 
 // chart draws a workflow and what is in it, row by row.
 type chart struct {
-	*Family
+	*family.Family
 	shapes func(*v1alpha1.Workflow) *Shape
 	folds  Folds
 	rows   []Row
@@ -91,28 +92,28 @@ func (c *chart) add(r Row) {
 
 // place is a child, or a step of a dag for which there is none yet.
 type place struct {
-	child
+	family.Member
 	waits *Node
 }
 
 // inside draws what is in a workflow, in the order of the places.
 func (c *chart) inside(w *v1alpha1.Workflow, depth int) {
-	shape, children := c.shapes(w), c.of(w)
+	shape, children := c.shapes(w), c.Children(w)
 	if shape.Matrix != nil {
-		c.siblings(w, places(children, nil), depth, group{"trials", max(w.Status.Children.Total, -1), ungroupedTrials, func(child) bool { return true }})
+		c.siblings(w, places(children, nil), depth, group{"trials", max(w.Status.Children.Total, -1), ungroupedTrials, func(family.Member) bool { return true }})
 		return
 	}
-	nodes := shape.stand(c.latest(w))
-	c.siblings(w, places(children, nodes), depth, group{"steps that are done", 0, ungroupedSteps, func(o child) bool {
+	nodes := shape.stand(family.Latest(children))
+	c.siblings(w, places(children, nodes), depth, group{"steps that are done", 0, ungroupedSteps, func(o family.Member) bool {
 		phase := stateOf(o.Object).phase
 		return phase == v1alpha1.StatusSucceeded || phase == v1alpha1.StatusSkipped
 	}})
 }
 
-func places(children []child, nodes []Node) []place {
+func places(children []family.Member, nodes []Node) []place {
 	out := make([]place, 0, len(children)+len(nodes))
 	for _, o := range children {
-		out = append(out, place{child: o})
+		out = append(out, place{Member: o})
 	}
 	for i := range nodes {
 		if n := &nodes[i]; n.Name == "" {
@@ -120,10 +121,10 @@ func places(children []child, nodes []Node) []place {
 			if n.AtEnd {
 				at = plan.ExitIndex
 			}
-			out = append(out, place{child{index: at, step: n.Step}, n})
+			out = append(out, place{family.Member{Index: at, Step: n.Step}, n})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b place) int { return cmp.Compare(a.index, b.index) })
+	slices.SortStableFunc(out, func(a, b place) int { return cmp.Compare(a.Index, b.Index) })
 	return out
 }
 
@@ -132,14 +133,14 @@ type group struct {
 	title   string
 	total   int64 // that there will be; -1: not known
 	most    int
-	belongs func(child) bool
+	belongs func(family.Member) bool
 }
 
 func (c *chart) siblings(w *v1alpha1.Workflow, all []place, depth int, g group) {
-	var members []child
+	var members []family.Member
 	for _, p := range all {
-		if p.waits == nil && p.index < unplaced && g.belongs(p.child) {
-			members = append(members, p.child)
+		if p.waits == nil && p.Index < family.Unplaced && g.belongs(p.Member) {
+			members = append(members, p.Member)
 		}
 	}
 	grouped := len(members) > g.most
@@ -149,23 +150,23 @@ func (c *chart) siblings(w *v1alpha1.Workflow, all []place, depth int, g group) 
 	for _, p := range all {
 		switch {
 		case p.waits != nil:
-			c.add(Row{ID: string(w.UID) + "/" + p.step, Kind: StepRow, Depth: depth, Title: p.step, Message: p.waits.Message})
-		case !grouped || p.index >= unplaced || !g.belongs(p.child):
-			c.row(p.child, depth)
+			c.add(Row{ID: string(w.UID) + "/" + p.Step, Kind: StepRow, Depth: depth, Title: p.Step, Message: p.waits.Message})
+		case !grouped || p.Index >= family.Unplaced || !g.belongs(p.Member):
+			c.row(p.Member, depth)
 		}
 	}
 }
 
 // group draws siblings as one row, and behind it those of them that the reader wants to see, or should.
-func (c *chart) group(w *v1alpha1.Workflow, members []child, depth int, g group) {
-	counts, last := Counts{}, latest(members)
+func (c *chart) group(w *v1alpha1.Workflow, members []family.Member, depth int, g group) {
+	counts, last := Counts{}, family.Latest(members)
 	for _, o := range last {
 		counts.add(stateOf(o.Object).phase)
 	}
 	if counts.Total = g.total; g.total >= 0 {
 		counts.Total = max(g.total, int64(len(last)))
 	}
-	id, load := string(w.UID)+"/group", loadOf(c.operations(members, nil))
+	id, load := string(w.UID)+"/group", loadOf(c.Operations(members))
 	open := c.isOpen(id, false)
 	c.add(Row{ID: id, Kind: GroupRow, Depth: depth, Title: g.title, Counts: &counts, Load: &load, Openable: true, Open: open})
 	if !open {
@@ -178,7 +179,7 @@ func (c *chart) group(w *v1alpha1.Workflow, members []child, depth int, g group)
 }
 
 // problems are those members of a closed group that somebody should look at.
-func (c *chart) problems(id string, members []child, depth int) {
+func (c *chart) problems(id string, members []family.Member, depth int) {
 	shown := 0
 	for _, o := range members {
 		switch stateOf(o.Object).phase {
@@ -193,14 +194,14 @@ func (c *chart) problems(id string, members []child, depth int) {
 	}
 }
 
-func (c *chart) row(o child, depth int) {
+func (c *chart) row(o family.Member, depth int) {
 	s := stateOf(o.Object)
 	r := Row{ID: string(o.GetUID()), Depth: depth, Title: titleOf(o), Name: o.GetName(), Status: s.phase, Message: messageOf(o.Object), Spans: spansOf(s.timeline), Kind: OperationRow}
 	w, nested := o.Object.(*v1alpha1.Workflow)
 	if nested {
 		counts := countsOf(w.Status.Children)
 		r.Kind, r.Counts = WorkflowRow, &counts
-		r.Openable = len(c.of(w)) > 0
+		r.Openable = len(c.Children(w)) > 0
 		r.Open = r.Openable && c.isOpen(r.ID, depth < openDepth)
 	}
 	c.add(r)
@@ -218,18 +219,18 @@ func said(e v1alpha1.TimelineEntry) string {
 }
 
 // titleOf is what a child is called among its siblings.
-func titleOf(o child) string {
-	title := o.step
+func titleOf(o family.Member) string {
+	title := o.Step
 	switch {
 	case title == "" && o.GetLabels()[v1alpha1.IterationLabel] != "":
 		title = "suggest " + o.GetLabels()[v1alpha1.IterationLabel]
-	case title == "" && o.index < unplaced:
-		title = fmt.Sprint("trial ", o.index)
+	case title == "" && o.Index < family.Unplaced:
+		title = fmt.Sprint("trial ", o.Index)
 	case title == "":
 		title = o.GetName()
 	}
-	if o.attempt > 1 {
-		title += fmt.Sprintf(", attempt %d", o.attempt)
+	if o.Attempt > 1 {
+		title += fmt.Sprintf(", attempt %d", o.Attempt)
 	}
 	return title
 }

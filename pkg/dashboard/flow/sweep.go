@@ -11,6 +11,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/timeline"
+	"github.com/queueyard/queueyard/pkg/workflow/family"
 	"github.com/queueyard/queueyard/pkg/workflow/plan"
 )
 
@@ -88,7 +89,7 @@ type Result struct {
 }
 
 // SweepOf makes the page of a matrix.
-func SweepOf(f *Family, shape *Shape, within []string, now time.Time) *Sweep {
+func SweepOf(f *family.Family, shape *Shape, within []string, now time.Time) *Sweep {
 	w, m := f.Root, shape.Matrix
 	s := &Sweep{Summary: summaryOf(w, within, now), Search: w.Status.Search, Metric: plan.MetricOf(m), Rules: rulesOf(w, m), Trials: []Trial{}, Course: []Result{}}
 	s.Matrix = true
@@ -96,8 +97,8 @@ func SweepOf(f *Family, shape *Shape, within []string, now time.Time) *Sweep {
 	s.Kind, distributions = searchOf(m)
 	names, known := plan.TrialParams(m)
 	ends := map[int64]int64{}
-	for _, c := range f.latest(w) {
-		if c.index >= plan.ExitIndex {
+	for _, c := range family.Latest(f.Children(w)) {
+		if c.Index >= plan.ExitIndex {
 			continue
 		}
 		t, ended := trialOf(c, s.Metric, now)
@@ -123,10 +124,10 @@ func SweepOf(f *Family, shape *Shape, within []string, now time.Time) *Sweep {
 	return s
 }
 
-func trialOf(c child, metric *v1alpha1.Metric, now time.Time) (t Trial, ended int64) {
-	t = Trial{Index: c.index, Name: c.GetName()}
-	if c.attempt > 1 {
-		t.Attempt = c.attempt
+func trialOf(c family.Member, metric *v1alpha1.Metric, now time.Time) (t Trial, ended int64) {
+	t = Trial{Index: c.Index, Name: c.GetName()}
+	if c.Attempt > 1 {
+		t.Attempt = c.Attempt
 	}
 	var outputs v1alpha1.Values
 	switch o := c.Object.(type) {
