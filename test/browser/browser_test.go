@@ -64,6 +64,16 @@ func TestParts(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
+// What the pages are rendered with is what npm has under that name.
+func TestVendored(t *testing.T) {
+	tools(t)
+	published, err := os.ReadFile("node_modules/htm/preact/standalone.module.js")
+	require.NoError(t, err)
+	ours, err := os.ReadFile("../../pkg/dashboard/web/vendor/htm-preact.js")
+	require.NoError(t, err)
+	require.Equal(t, string(published), string(ours), "copy htm/preact/standalone.module.js to pkg/dashboard/web/vendor/htm-preact.js")
+}
+
 // The pages in a browser: their content, live changes, links, keyboard, both themes, accessibility.
 func TestDashboard(t *testing.T) {
 	chromium := tools(t)
