@@ -18,6 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
@@ -48,6 +49,11 @@ const (
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=queueyard-system,resources=leases,verbs=create
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=queueyard-system,resources=leases,resourceNames=queueyard-controller,verbs=get;update
 // +kubebuilder:rbac:groups="";events.k8s.io,namespace=queueyard-system,resources=events,verbs=create;patch
+
+// Who reads metrics is asked who it is, and whether it may.
+//
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // Run serves webhooks and runs controllers until the context ends.
 func Run(ctx context.Context, o *Options) (err error) {
@@ -105,7 +111,12 @@ func newManager(config *rest.Config, o *Options, secret types.NamespacedName, ro
 		LeaderElectionNamespace:       systemNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        o.HealthAddress,
-		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
+		Metrics: metricsserver.Options{
+			BindAddress:    o.MetricsAddress,
+			SecureServing:  true,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+			TLSOpts:        []func(*tls.Config){rotation.Configure},
+		},
 		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{
 			Port:    o.WebhookPort,
 			TLSOpts: []func(*tls.Config){rotation.Configure},

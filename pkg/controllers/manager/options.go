@@ -32,7 +32,7 @@ func NewOptions() *Options {
 		WebhookDNSNames:   []string{"queueyard-controller." + systemNamespace + ".svc"},
 		RotateCertificate: true,
 		HealthAddress:     ":8081",
-		MetricsAddress:    ":8080",
+		MetricsAddress:    ":8443",
 		LeaderElect:       true,
 		DefaultQueue:      v1alpha1.DefaultName,
 	}
@@ -45,7 +45,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.WebhookDNSNames, "webhook-dns-name", o.WebhookDNSNames, "name under which the API server calls the webhooks; may be repeated")
 	flags.BoolVar(&o.RotateCertificate, "rotate-certificate", o.RotateCertificate, "make the webhooks' certificate, renew it, and write its CA into the webhook configurations; false: another program, such as cert-manager, does")
 	flags.StringVar(&o.HealthAddress, "health-address", o.HealthAddress, "address of /healthz and /readyz; 0: none")
-	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress, "address of /metrics; 0: none")
+	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress, "address of /metrics, TLS with the webhooks' certificate, for who may get that path; 0: none")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "run the controllers in one replica only; the webhooks are served by all")
 	flags.StringVar(&o.DefaultQueue, "default-queue", o.DefaultQueue, "queue of what names none and whose project and organization set none; give the scheduler the same")
 	flags.StringVar(&o.Agent, "agent", o.Agent, "name of an agent of another cluster, the hub, whose queues are served here; empty: none")

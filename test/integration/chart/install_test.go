@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"io/fs"
@@ -91,7 +92,8 @@ func TestProgramsRunUnderTheRolesOfTheChart(t *testing.T) {
 		slice, err := env.Client.DiscoveryV1().EndpointSlices(namespace).Get(ctx, "queueyard-visibility", metav1.GetOptions{})
 		return err == nil && len(slice.Endpoints) == 1
 	})
-	ends := regexp.MustCompile(`(?m)^queueyard_webhook_certificate_expiry_timestamp_seconds (\S+)`).FindStringSubmatch(get(t, "http://127.0.0.1:"+controller.ports[1]+"/metrics"))
+	metrics := c.metrics(t, controller.ports[1])
+	ends := regexp.MustCompile(`(?m)^queueyard_webhook_certificate_expiry_timestamp_seconds (\S+)`).FindStringSubmatch(metrics)
 	require.NotNil(t, ends, "the controller says when its certificate ends")
 	at, err := strconv.ParseFloat(ends[1], 64)
 	require.NoError(t, err)
@@ -303,14 +305,57 @@ func (p *program) ready(t *testing.T, address string) {
 	require.NoError(t, err, "%s is ready", p.name)
 }
 
-func get(t *testing.T, url string) string {
+// metrics are the controller's, read as the ServiceMonitor has them read. Nobody else may.
+func (c *installer) metrics(t *testing.T, port string) string {
 	t.Helper()
-	response, err := loopback.Get(url)
+	c.apply(t, documents(t, []byte(`
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: monitoring, namespace: default}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: monitoring}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: queueyard-metrics-reader}
+subjects: [{kind: ServiceAccount, name: monitoring, namespace: default}]`)))
+	token := func(account string) string {
+		token, err := cluster.Token(t.Context(), c.Client, "default", account, time.Hour)
+		require.NoError(t, err)
+		return token
+	}
+	secret, err := c.Client.CoreV1().Secrets(namespace).Get(t.Context(), "queueyard-webhook-certificate", metav1.GetOptions{})
 	require.NoError(t, err)
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return string(text)
+	authority := x509.NewCertPool()
+	require.True(t, authority.AppendCertsFromPEM(secret.Data["ca.crt"]))
+	trusting := &http.Client{Timeout: loopback.Timeout, Transport: &http.Transport{DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{RootCAs: authority, ServerName: "queueyard-controller.queueyard-system.svc"}}}
+	get := func(token string) (int, string) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://127.0.0.1:"+port+"/metrics", nil)
+		require.NoError(t, err)
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
+		response, err := trusting.Do(request)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response.StatusCode, string(text)
+	}
+	for name, refused := range map[string]struct {
+		token string
+		code  int
+	}{
+		"without a token":  {"", http.StatusUnauthorized},
+		"without the role": {token("default"), http.StatusForbidden},
+	} {
+		code, text := get(refused.token)
+		require.Equal(t, refused.code, code, "%s: %s", name, text)
+		require.NotContains(t, text, "queueyard_", name)
+	}
+	code, text := get(token("monitoring"))
+	require.Equal(t, http.StatusOK, code, text)
+	return text
 }
 
 func find(t *testing.T, objects []*unstructured.Unstructured, kind, name string) *unstructured.Unstructured {

@@ -34,6 +34,9 @@ type Cluster struct {
 	Sandbox *sandbox.Sandbox
 	Client  kubernetes.Interface
 	Objects client.WithWatch
+
+	// metricsToken is that of one who may read metrics.
+	metricsToken string
 }
 
 // Start brings up a sandbox in a temporary directory.
@@ -50,7 +53,10 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, errors.Join(fmt.Errorf("bring up a sandbox in %s: %w", dir, err), discard(dir))
 	}
 	c := &Cluster{Sandbox: s}
-	if err = c.connect(); err != nil {
+	if err = c.connect(); err == nil {
+		c.metricsToken, err = c.metricsReader(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
 	return c, nil
