@@ -9,7 +9,5 @@ type options struct {
 	rates   bool // compare the rate of placing with the stock scheduler's
 	pods    int
 	repeats int
-	nodes   int
-	bin     string
-	json    string
+	harness.Common
 }

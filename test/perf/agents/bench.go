@@ -45,7 +45,7 @@ func measure(ctx context.Context, o options, agents int) (f figures, err error) 
 	if f.Load, err = harness.Load(); err != nil {
 		return f, err
 	}
-	hub, err := harness.Start(ctx, harness.Options{Nodes: o.nodes * max(agents, 1), Bin: o.bin, Progress: func(string) {}})
+	hub, err := harness.Start(ctx, harness.Options{Common: harness.Common{Nodes: o.Nodes * max(agents, 1), Bin: o.Bin}})
 	if err != nil {
 		return f, err
 	}
@@ -123,7 +123,7 @@ func join(ctx context.Context, hub *harness.Cluster, agent, dir string, o option
 	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
 		return nil, err
 	}
-	worker, err := harness.Start(ctx, harness.Options{Nodes: o.nodes, Bin: o.bin, Progress: func(string) {}, Agent: agent, HubKubeconfig: file})
+	worker, err := harness.Start(ctx, harness.Options{Common: o.Common, Agent: agent, HubKubeconfig: file})
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ type crowd struct {
 // measureCrowd adds agents step by step.
 func measureCrowd(ctx context.Context, o options) (all []crowded, err error) {
 	ctrl.SetLogger(logr.Discard())
-	hub, err := harness.Start(ctx, harness.Options{Nodes: o.nodes, Bin: o.bin, Progress: func(string) {}})
+	hub, err := harness.Start(ctx, harness.Options{Common: o.Common})
 	if err != nil {
 		return nil, err
 	}

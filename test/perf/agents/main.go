@@ -4,20 +4,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
-const usage = `Usage: agents [flags]
-
-Measures two things, each beside the same without agents. All clusters share the machine.
+const usage = `Measures two things, each beside the same without agents. All clusters share the machine.
 
 Operations in other clusters: brings up sandboxes with simulated nodes, one that serves its queues itself, then one as the hub
 and one for each other cluster. Sends Operations that run as a pod of 1 cpu for one second, at first one after the other, then
@@ -41,40 +34,27 @@ operations are not run but played. Measures the hub at rest for 30 s, and then w
 `
 
 type options struct {
-	operations, alone, clusters, seats, nodes int
-	crowd, crowdOperations, projects          int
-	bin, json                                 string
+	operations, alone, clusters, seats int
+	crowd, crowdOperations, projects   int
+	harness.Common
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "agents:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context) error {
 	var o options
 	flag.IntVar(&o.operations, "operations", 600, "operations sent at once, over all queues")
 	flag.IntVar(&o.alone, "alone", 60, "operations sent one after the other")
 	flag.IntVar(&o.clusters, "clusters", 2, "clusters with an agent; 0: leave them out")
 	flag.IntVar(&o.seats, "seats", 50, "seats over all queues, of which there is one for each cluster")
-	flag.IntVar(&o.nodes, "nodes", 10, "simulated nodes of each cluster")
 	flag.IntVar(&o.crowd, "agents", 50, "agents at one hub; 0: leave them out")
 	flag.IntVar(&o.crowdOperations, "agents-operations", 300, "operations sent at once to the queues of these agents")
 	flag.IntVar(&o.projects, "projects", 10, "projects that each of these agents is told of")
-	flag.StringVar(&o.bin, "bin", "bin", "directory of the project's programs")
-	flag.StringVar(&o.json, "json", "", "file for all figures")
-	timeout := flag.Duration("timeout", time.Hour, "when to give up")
-	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), usage)
-		flag.PrintDefaults()
-	}
-	flag.Parse()
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
-	defer cancel()
+	harness.Main("agents", usage, 10, func(ctx context.Context, common harness.Common) (any, error) {
+		o.Common = common
+		return measureAll(ctx, o)
+	})
+}
+
+func measureAll(ctx context.Context, o options) (any, error) {
 	var clusters []figures
 	var crowds []crowded
 	err := func() (err error) {
@@ -95,5 +75,5 @@ func run(ctx context.Context) error {
 	}()
 	writeClusters(os.Stdout, clusters)
 	writeCrowds(os.Stdout, crowds)
-	return errors.Join(err, harness.WriteJSON(o.json, map[string]any{"clusters": clusters, "agents": crowds}))
+	return map[string]any{"clusters": clusters, "agents": crowds}, err
 }

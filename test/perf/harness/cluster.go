@@ -22,8 +22,7 @@ const upTimeout = 3 * time.Minute
 
 // Options of a cluster.
 type Options struct {
-	Nodes int    // simulated nodes
-	Bin   string // directory of the project's programs
+	Common
 	// Agent whose queues it serves at the hub that HubKubeconfig leads to; empty: none.
 	Agent, HubKubeconfig string
 	Progress             func(step string)

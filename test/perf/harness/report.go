@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// WriteJSON keeps results with all their figures; without a path it does nothing.
-func WriteJSON(path string, results any) error {
+// writeJSON keeps results with all their figures; without a path it does nothing.
+func writeJSON(path string, results any) error {
 	if path == "" {
 		return nil
 	}

@@ -6,18 +6,12 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
-const usage = `Usage: operations [flags]
-
-Brings up sandboxes with simulated nodes in temporary directories, sends Operations that run as a pod of 1 cpu
+const usage = `Brings up sandboxes with simulated nodes in temporary directories, sends Operations that run as a pod of 1 cpu
 for one second, and measures with watches. Prints Markdown tables and takes the sandboxes down.
 
   finished/s    operations that succeed per second, between the 10th and the 90th percent of them, while a
@@ -36,44 +30,25 @@ type options struct {
 	operations int
 	queued     int
 	repeats    int
-	nodes      int
-	bin        string
-	json       string
+	harness.Common
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "operations:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context) error {
 	var o options
 	shapes := flag.String("shape", "1x50,10x20", "queues and seats of each, QUEUESxSEATS, with commas between; empty: none")
 	flag.IntVar(&o.operations, "operations", 2000, "operations of one run")
 	flag.IntVar(&o.queued, "queued", 50000, "operations that wait in one queue; 0: leave that out")
 	flag.IntVar(&o.repeats, "repeats", 1, "runs of each shape, on a new sandbox each; the tables have their medians")
-	flag.IntVar(&o.nodes, "nodes", 20, "simulated nodes")
-	flag.StringVar(&o.bin, "bin", "bin", "directory of the project's programs")
-	flag.StringVar(&o.json, "json", "", "file for all figures of every run")
-	timeout := flag.Duration("timeout", time.Hour, "when to give up")
-	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), usage)
-		flag.PrintDefaults()
-	}
-	flag.Parse()
-	var err error
-	if o.shapes, err = harness.ParseShapes(*shapes); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
-	defer cancel()
-	flows, line, err := measure(ctx, o)
-	writeTables(os.Stdout, flows, line)
-	return errors.Join(err, harness.WriteJSON(o.json, map[string]any{"flows": flows, "line": line}))
+	harness.Main("operations", usage, 20, func(ctx context.Context, common harness.Common) (any, error) {
+		var err error
+		if o.shapes, err = harness.ParseShapes(*shapes); err != nil {
+			return nil, err
+		}
+		o.Common = common
+		flows, line, err := measure(ctx, o)
+		writeTables(os.Stdout, flows, line)
+		return map[string]any{"flows": flows, "line": line}, err
+	})
 }
 
 // measure makes every run on a sandbox of its own.
@@ -103,7 +78,7 @@ func measure(ctx context.Context, o options) (flows []flow, line *waitingLine, e
 
 // onCluster does something on a warm sandbox.
 func onCluster(ctx context.Context, o options, do func(*bench) error) (err error) {
-	c, err := harness.Start(ctx, harness.Options{Nodes: o.nodes, Bin: o.bin, Progress: func(string) {}})
+	c, err := harness.Start(ctx, harness.Options{Common: o.Common})
 	if err != nil {
 		return err
 	}

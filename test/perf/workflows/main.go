@@ -8,16 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/queueyard/queueyard/test/perf/harness"
 )
 
-const usage = `Usage: workflows [flags]
-
-Brings up sandboxes with simulated nodes in temporary directories, runs a Workflow that maps over many params, once
+const usage = `Brings up sandboxes with simulated nodes in temporary directories, runs a Workflow that maps over many params, once
 with all children under it and once with nested workflows of a like number of children each, and measures with
 watches. A child is an Operation that runs as a pod of 1 cpu for one second. Prints Markdown tables.
 
@@ -34,43 +29,24 @@ type options struct {
 	outer    int
 	seats    int
 	repeats  int
-	nodes    int
-	bin      string
-	json     string
+	harness.Common
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "workflows:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context) error {
 	var o options
 	flag.IntVar(&o.children, "children", 10000, "children")
 	flag.IntVar(&o.outer, "nested", 100, "nested workflows, among which the children are divided; 0: leave that out")
 	flag.IntVar(&o.seats, "seats", 50, "seats of their queue")
 	flag.IntVar(&o.repeats, "repeats", 1, "runs of each, in turns, on a new sandbox each; the tables have their medians")
-	flag.IntVar(&o.nodes, "nodes", 20, "simulated nodes")
-	flag.StringVar(&o.bin, "bin", "bin", "directory of the project's programs")
-	flag.StringVar(&o.json, "json", "", "file for all figures of every run")
-	timeout := flag.Duration("timeout", time.Hour, "when to give up")
-	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), usage)
-		flag.PrintDefaults()
-	}
-	flag.Parse()
-	if o.outer > 0 && o.children%o.outer != 0 {
-		return fmt.Errorf("-children %d can't be divided among -nested %d: give a multiple", o.children, o.outer)
-	}
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
-	defer cancel()
-	maps, err := measure(ctx, o)
-	writeTables(os.Stdout, maps)
-	return errors.Join(err, harness.WriteJSON(o.json, maps))
+	harness.Main("workflows", usage, 20, func(ctx context.Context, common harness.Common) (any, error) {
+		if o.outer > 0 && o.children%o.outer != 0 {
+			return nil, fmt.Errorf("-children %d can't be divided among -nested %d: give a multiple", o.children, o.outer)
+		}
+		o.Common = common
+		maps, err := measure(ctx, o)
+		writeTables(os.Stdout, maps)
+		return maps, err
+	})
 }
 
 // measure makes every run on a sandbox of its own.
@@ -93,7 +69,7 @@ func measure(ctx context.Context, o options) (all []mapped, err error) {
 
 // onCluster measures one map on a warm sandbox.
 func onCluster(ctx context.Context, o options, outer int) (m mapped, err error) {
-	c, err := harness.Start(ctx, harness.Options{Nodes: o.nodes, Bin: o.bin, Progress: func(string) {}})
+	c, err := harness.Start(ctx, harness.Options{Common: o.Common})
 	if err != nil {
 		return m, err
 	}
