@@ -33,6 +33,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/ledger"
 	_ "github.com/queueyard/queueyard/pkg/scheduler/config/scheme" // the plugins' arguments
+	"github.com/queueyard/queueyard/pkg/setback"
 	"github.com/queueyard/queueyard/pkg/version"
 	"github.com/queueyard/queueyard/pkg/visibility"
 )
@@ -156,6 +157,9 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 		cc.Authorization.Authorizer = readyGate{cc.Authorization.Authorizer, r.ready}
 	}
 	if election := cc.LeaderElection; election != nil {
+		if err := setback.Notice(election.Lock, exitSetBack); err != nil {
+			return err
+		}
 		r.fence = newFence(election.Lock, r.clock, election.RenewDeadline, exitDeposed)
 		election.Lock = r.fence
 		for profile := range r.profiles {

@@ -190,3 +190,9 @@ func exitDeposed(err error) {
 	klog.ErrorS(err, "Another replica leads; this one ends")
 	klog.FlushAndExit(klog.ExitFlushTimeout, 1)
 }
+
+// exitSetBack ends the process: it starts anew with what the API server has now.
+func exitSetBack(err error) {
+	klog.ErrorS(err, "This replica ends")
+	klog.FlushAndExit(klog.ExitFlushTimeout, 1)
+}

@@ -144,7 +144,7 @@ func (a *Agent) Start(ctx context.Context) error {
 		}
 	}()
 	held, begun := false, false
-	k.keep(ctx, a.log, a.options.Name, func(now bool) {
+	err = k.keep(ctx, a.log, a.options.Name, func(now bool) {
 		if held && !now {
 			a.confirmed.revoke(ctx, a.copies(ctx))
 		}
@@ -153,6 +153,9 @@ func (a *Agent) Start(ctx context.Context) error {
 			close(first)
 		}
 	})
+	if err != nil {
+		return err // the process ends, and what it began with it
+	}
 	return <-failed
 }
 

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/setback"
 )
 
 const (
@@ -65,6 +66,8 @@ type keeper struct {
 	// version and seen: since when the lease is as it is.
 	version string
 	seen    time.Time
+	// versions show whether the hub was set back.
+	versions setback.Versions
 }
 
 // holds says whether this replica may act at the hub.
@@ -102,6 +105,10 @@ func (k *keeper) renew(ctx context.Context) error {
 		k.fill(lease, now)
 		err = k.writer.Create(ctx, lease)
 	case err == nil:
+		if err := k.versions.See(lease); err != nil {
+			k.set(time.Time{})
+			return err
+		}
 		if k.look(lease, now); !mayTake(lease, k.me, k.seen, now) {
 			k.set(time.Time{})
 			_, fenced := lease.Annotations[v1alpha1.FencedAnnotation]
@@ -138,8 +145,8 @@ func (k *keeper) fill(lease *coordinationv1.Lease, now time.Time) {
 	lease.Spec.LeaseDurationSeconds = ptr.To(int32(leaseDuration.Seconds()))
 }
 
-// keep renews the lease until the context ends, and tells of each change of who holds it.
-func (k *keeper) keep(ctx context.Context, log logr.Logger, agent string, changed func(held bool)) {
+// keep renews the lease until the context ends, and tells of each change of who holds it. It fails when the hub was set back.
+func (k *keeper) keep(ctx context.Context, log logr.Logger, agent string, changed func(held bool)) error {
 	said := ""
 	for {
 		err := k.renew(ctx)
@@ -153,7 +160,9 @@ func (k *keeper) keep(ctx context.Context, log logr.Logger, agent string, change
 			}
 			changed(true)
 		case ctx.Err() != nil:
-			return
+			return nil
+		case errors.Is(err, setback.ErrSetBack):
+			return fmt.Errorf("the hub: %w", err)
 		default:
 			wait = retryPeriod
 			if text := explain(err, agent); text != said {
@@ -167,7 +176,7 @@ func (k *keeper) keep(ctx context.Context, log logr.Logger, agent string, change
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-k.clock.After(wait):
 		}
 	}

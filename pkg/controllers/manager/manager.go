@@ -6,15 +6,22 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -30,6 +37,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/controllers/queue"
 	"github.com/queueyard/queueyard/pkg/controllers/tenant"
 	"github.com/queueyard/queueyard/pkg/controllers/workflow"
+	"github.com/queueyard/queueyard/pkg/setback"
 	"github.com/queueyard/queueyard/pkg/webhook"
 	"github.com/queueyard/queueyard/pkg/webhook/certificate"
 )
@@ -38,6 +46,8 @@ const (
 	// leaseName is also the service account's name.
 	leaseName         = "queueyard-controller"
 	certificateSecret = "queueyard-webhook-certificate"
+	// renewDeadline is how long a leader goes on that can't renew its lease.
+	renewDeadline = 10 * time.Second
 	// cacheCheckTimeout is how long a readiness check waits for the caches.
 	cacheCheckTimeout = 100 * time.Millisecond
 	// clientQPS bounds this process's own requests; admission reads come from caches.
@@ -77,17 +87,54 @@ func Run(ctx context.Context, o *Options) (err error) {
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(config, o, secret, rotation)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	lock, err := newLock(ctx, config, o, end)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(config, o, lock, secret, rotation)
 	if err != nil {
 		return err
 	}
 	if err := setup(ctx, mgr, o, serves, rotation); err != nil {
 		return err
 	}
-	return mgr.Start(ctx)
+	if err := mgr.Start(ctx); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, setback.ErrSetBack) {
+		return cause
+	}
+	return nil
 }
 
-func newManager(config *rest.Config, o *Options, secret types.NamespacedName, rotation *certificate.Rotation) (ctrl.Manager, error) {
+// newLock is the lease of the leader. Whoever reads that it was set back ends.
+func newLock(ctx context.Context, config *rest.Config, o *Options, end func(error)) (resourcelock.Interface, error) {
+	if !o.LeaderElect {
+		return nil, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	me := host + "_" + string(uuid.NewUUID())
+	events := record.NewBroadcaster(record.WithContext(ctx))
+	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, systemNamespace, leaseName, resourcelock.ResourceLockConfig{
+		Identity: me, EventRecorder: events.NewRecorder(clientgoscheme.Scheme, corev1.EventSource{Component: me}),
+	}, config, renewDeadline)
+	if err != nil {
+		return nil, err
+	}
+	return lock, setback.Notice(lock, end)
+}
+
+func newManager(config *rest.Config, o *Options, lock resourcelock.Interface, secret types.NamespacedName, rotation *certificate.Rotation) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
@@ -104,13 +151,13 @@ func newManager(config *rest.Config, o *Options, secret types.NamespacedName, ro
 		Field:      fields.OneTermEqualSelector("metadata.name", secret.Name),
 	}
 	return ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         cache.Options{ByObject: cached},
-		LeaderElection:                o.LeaderElect,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       systemNamespace,
-		LeaderElectionReleaseOnCancel: true,
-		HealthProbeBindAddress:        o.HealthAddress,
+		Scheme:                              scheme,
+		Cache:                               cache.Options{ByObject: cached},
+		LeaderElection:                      o.LeaderElect,
+		LeaderElectionResourceLockInterface: lock,
+		RenewDeadline:                       ptr.To(renewDeadline),
+		LeaderElectionReleaseOnCancel:       true,
+		HealthProbeBindAddress:              o.HealthAddress,
 		Metrics: metricsserver.Options{
 			BindAddress:    o.MetricsAddress,
 			SecureServing:  true,
