@@ -44,7 +44,10 @@ func (m *manager) observe(pod *corev1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := m.workers[pod.UID]
-	if w == nil && !m.stopped {
+	switch {
+	case w != nil:
+		w.reporter.repeat(pod.Status.Phase)
+	case !m.stopped:
 		w = newWorker(m, pod)
 		m.workers[pod.UID] = w
 		m.running.Go(w.run)

@@ -27,8 +27,13 @@ type reporter struct {
 	client kubernetes.Interface
 	pod    *corev1.Pod
 
+	// writing is held while a status is written, so that none comes after a newer one.
+	writing sync.Mutex
+
 	mu     sync.Mutex
 	status *podStatus
+	// written is the phase that was written last; empty: none.
+	written corev1.PodPhase
 
 	dirty  chan struct{}
 	closed chan struct{}
@@ -87,6 +92,16 @@ func (r *reporter) containerStatus(name string) (corev1.ContainerStatus, bool) {
 	return *c, c.Name != ""
 }
 
+// repeat writes the status again where the API shows another phase than was written: it may have been set back.
+func (r *reporter) repeat(shown corev1.PodPhase) {
+	r.mu.Lock()
+	wrong := r.written != "" && r.written != shown
+	r.mu.Unlock()
+	if wrong {
+		go r.write()
+	}
+}
+
 // close returns when the last status is written.
 func (r *reporter) close() {
 	close(r.closed)
@@ -112,6 +127,8 @@ func (r *reporter) loop() {
 
 // write patches only what a node has to say, so that conditions of others stay.
 func (r *reporter) write() {
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	r.mu.Lock()
 	status := r.status.compute(time.Now())
 	r.mu.Unlock()
@@ -125,6 +142,11 @@ func (r *reporter) write() {
 		// A pod that is gone, or another of the same name, needs no status from here.
 		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 			return nil
+		}
+		if err == nil {
+			r.mu.Lock()
+			r.written = status.Phase
+			r.mu.Unlock()
 		}
 		return err
 	})
