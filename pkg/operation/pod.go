@@ -168,10 +168,16 @@ func containerCause(pod *corev1.Pod, main *corev1.ContainerStatus) (Cause, bool)
 		if pod.DeletionTimestamp != nil && ended.Reason != "OOMKilled" && (ended.ExitCode == 143 || ended.ExitCode == 137) {
 			return Cause{Infrastructure, "Deleted", fmt.Sprintf("somebody deleted the pod; container %q ended by %s", s.Name, exit(ended))}, true
 		}
+		if ended.Reason == containerLost {
+			return Cause{Infrastructure, "RunLost", fmt.Sprintf("node %s does not find container %q: nobody knows how it ended", pod.Spec.NodeName, s.Name)}, true
+		}
 		return Cause{Application, reasonOf(ended), endOf(pod, &s, ended)}, true
 	}
 	return Cause{}, false
 }
+
+// containerLost is what a kubelet says of a container that it should have and does not find.
+const containerLost = "ContainerStatusUnknown"
 
 func reasonOf(ended *corev1.ContainerStateTerminated) string {
 	switch {

@@ -106,6 +106,7 @@ func TestObservePod(t *testing.T) {
 		"made way once":   {pod: podWith(prepared, ended(3, "Error", ""), failed, withCondition(v1alpha1.AdmittedCondition, corev1.ConditionTrue, "Admitted", "")), stage: Failed, class: Application, reason: "ExitCode"},
 		"deleted in line": {pod: podWith(deleting(0), withCondition(v1alpha1.AdmittedCondition, corev1.ConditionFalse, "Preempted", "its operation was preempted")), stage: Gone, class: Infrastructure, reason: "Deleted"},
 		"node gone":       {pod: podWith(prepared, failed, withCondition(corev1.DisruptionTarget, corev1.ConditionTrue, "DeletionByPodGC", "")), stage: Failed, class: Infrastructure, reason: "NodeLost"},
+		"not found":       {pod: podWith(prepared, ended(137, "ContainerStatusUnknown", ""), failed), stage: Failed, class: Infrastructure, reason: "RunLost", says: `node n1 does not find container "main"`},
 		"too long":        {pod: podWith(prepared, failed, because("DeadlineExceeded", "")), stage: Failed, class: Deadline, reason: "DeadlineExceeded"},
 		"deleted":         {pod: podWith(prepared, ended(143, "Error", ""), failed, deleting(30)), stage: Failed, class: Infrastructure, reason: "Deleted"},
 		"still ending":    {pod: podWith(prepared, running, deleting(30)), stage: Running},
