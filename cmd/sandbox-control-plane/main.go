@@ -24,7 +24,7 @@ func main() {
 		Version:      version.String(),
 		SilenceUsage: true,
 	}
-	root.AddCommand(runCommand(), simulateNodesCommand())
+	root.AddCommand(runCommand(), etcdCommand(), simulateNodesCommand())
 	if root.ExecuteContext(ctx) != nil {
 		os.Exit(1)
 	}
@@ -41,9 +41,20 @@ func runCommand() *cobra.Command {
 			return controlplane.Run(ctx, o)
 		})
 	cmd.Flags().IntVar(&o.Port, "port", 0, "the API server's port on the loopback address")
+	cmd.Flags().BoolVar(&o.EtcdApart, "etcd-apart", false, "etcd runs in a process of its own")
 	cmd.Flags().StringVar(&o.Address, "address", "", "an address of this machine at which pods reach the API server; empty: none")
 	require(cmd, "port")
 	return cmd
+}
+
+func etcdCommand() *cobra.Command {
+	return command("etcd", "Run etcd alone, for run --etcd-apart",
+		func(ctx context.Context, dir layout.Dir) error {
+			if err := os.Chdir(string(dir)); err != nil {
+				return err
+			}
+			return controlplane.RunEtcd(ctx, dir)
+		})
 }
 
 func simulateNodesCommand() *cobra.Command {

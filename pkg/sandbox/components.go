@@ -12,6 +12,7 @@ import (
 // Names of the components.
 const (
 	ControlPlane   = cluster.ControlPlane
+	Etcd           = cluster.Etcd
 	SimulatedNodes = cluster.SimulatedNodes
 	ProcessNode    = cluster.ProcessNode
 	Scheduler      = "scheduler"
@@ -44,9 +45,16 @@ type parts struct {
 	options Options
 }
 
-func (p *parts) controlPlane() (supervisor.Component, error) {
+func (p *parts) controlPlane() ([]supervisor.Component, error) {
 	spec, err := cluster.ControlPlaneProcess(p.dir, p.state, p.options.BinDir)
-	return supervisor.Component{Name: ControlPlane, Process: spec}, err
+	if err != nil {
+		return nil, err
+	}
+	var components []supervisor.Component
+	if p.options.EtcdApart {
+		components = append(components, supervisor.Component{Name: Etcd, Process: cluster.EtcdApart(p.dir, &spec)})
+	}
+	return append(components, supervisor.Component{Name: ControlPlane, Process: spec}), nil
 }
 
 func (p *parts) simulatedNodes() (supervisor.Component, error) {

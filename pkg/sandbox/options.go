@@ -26,6 +26,8 @@ type Options struct {
 	SimulatedNodes int
 	Capacity       simulation.Capacity
 	NoProcessNode  bool
+	// EtcdApart gives etcd a process of its own, so that it can be killed alone. It counts when the sandbox starts.
+	EtcdApart bool
 	// NoQueueyard leaves out Queueyard's manifests, scheduler and controller.
 	NoQueueyard bool
 	// Schedulers is how many replicas of the scheduler there should be at least, of which one leads. 0: one.

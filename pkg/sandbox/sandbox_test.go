@@ -150,6 +150,39 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// TestEtcdApart kills etcd alone. Whether it runs apart changes nothing about its data.
+func TestEtcdApart(t *testing.T) {
+	st := newSandboxTest(t)
+	options := sandbox.Options{Dir: st.dir, BinDir: st.bin, NoProcessNode: true, NoQueueyard: true, EtcdApart: true}
+	s, err := sandbox.Up(t.Context(), options)
+	require.NoError(t, err)
+	maps := st.client(s).CoreV1().ConfigMaps("default")
+	_, err = maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	before, _, err := s.Status()
+	require.NoError(t, err)
+	require.Len(t, before, 2)
+
+	require.NoError(t, s.Kill(sandbox.Etcd))
+	st.eventually("etcd is back", func() bool {
+		components, _, err := s.Status()
+		require.NoError(t, err)
+		require.Equal(t, before[1], components[1], "the API server lives on")
+		_, err = maps.Get(t.Context(), "kept", metav1.GetOptions{})
+		return components[0].Restarts == 1 && err == nil
+	})
+
+	require.NoError(t, s.Down(t.Context()))
+	options.EtcdApart = false
+	s, err = sandbox.Up(t.Context(), options)
+	require.NoError(t, err)
+	after, _, err := s.Status()
+	require.NoError(t, err)
+	require.Len(t, after, 1)
+	_, err = st.client(s).CoreV1().ConfigMaps("default").Get(t.Context(), "kept", metav1.GetOptions{})
+	require.NoError(t, err)
+}
+
 func TestRefusesForeignDirectory(t *testing.T) {
 	st := newSandboxTest(t)
 	require.NoError(t, os.Mkdir(st.dir, 0o700))

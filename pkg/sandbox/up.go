@@ -84,11 +84,9 @@ func (u *up) ensureControlPlane(ctx context.Context) error {
 		if u.state, err = cluster.Prepare(u.dir, ""); err != nil {
 			return err
 		}
-		component, err := u.controlPlane()
-		if err != nil {
+		if u.components, err = u.controlPlane(); err != nil {
 			return err
 		}
-		u.components = []supervisor.Component{component}
 		if err := supervisor.WriteComponents(u.dir, u.components); err != nil {
 			return err
 		}

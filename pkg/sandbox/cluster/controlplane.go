@@ -22,8 +22,11 @@ import (
 // ControlPlaneProgram is the program that holds etcd, the API server, Kubernetes' controllers and KWOK.
 const ControlPlaneProgram = "sandbox-control-plane"
 
-// ControlPlane is the name of the component.
-const ControlPlane = "control-plane"
+// Names of the components. Etcd is part of the control plane where it has no process of its own.
+const (
+	ControlPlane = "control-plane"
+	Etcd         = "etcd"
+)
 
 // Prepare makes everything a control plane needs to start in dir. It must not be called while one runs there. With an
 // address of this machine the API server is reached there too, by pods with a network of their own and through the
@@ -64,6 +67,17 @@ func ControlPlaneProcess(dir layout.Dir, state *State, binDir string) (process.S
 		Dir:  string(dir),
 		Log:  dir.Log(ControlPlane),
 	}, nil
+}
+
+// EtcdApart is the command line of etcd in a process of its own, and makes the control plane one without etcd.
+func EtcdApart(dir layout.Dir, controlPlane *process.Spec) process.Spec {
+	controlPlane.Args = append(controlPlane.Args, "--etcd-apart")
+	return process.Spec{
+		Path: controlPlane.Path,
+		Args: []string{"etcd", "--dir", string(dir)},
+		Dir:  string(dir),
+		Log:  dir.Log(Etcd),
+	}
 }
 
 // AdminConfig is the administrator's client configuration, without client-side rate limits.

@@ -54,6 +54,16 @@ func startEtcd(ctx context.Context, dir layout.Dir) (*embed.Etcd, error) {
 	return nil, fmt.Errorf("etcd in %s: %w", dir.Etcd(), err)
 }
 
+// lasts returns when the context ends or etcd fails.
+func lasts(ctx context.Context, store *embed.Etcd) error {
+	select {
+	case err := <-store.Err():
+		return fmt.Errorf("etcd: %w", err)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
 func mustParse(raw string) url.URL {
 	u, err := url.Parse(raw)
 	if err != nil {

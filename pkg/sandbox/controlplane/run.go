@@ -20,6 +20,8 @@ type Options struct {
 	Port int
 	// Address is where pods with a network of their own reach the API server. Empty: they do not.
 	Address string
+	// EtcdApart says that etcd runs in a process of its own.
+	EtcdApart bool
 }
 
 // Run starts everything and returns when the context ends or one part fails; the parts cannot do without each other.
@@ -28,22 +30,16 @@ func Run(ctx context.Context, o Options) error {
 	// Both Kubernetes components configure logging; the second must not fail because of the first.
 	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
 
-	store, err := startEtcd(ctx, o.Dir)
-	if err != nil {
-		return err
-	}
-	// Last in, last out: the API server needs etcd until it has ended.
-	defer store.Close()
-
 	parts, ctx := errgroup.WithContext(ctx)
-	parts.Go(func() error {
-		select {
-		case err := <-store.Err():
-			return fmt.Errorf("etcd: %w", err)
-		case <-ctx.Done():
-			return nil
+	if !o.EtcdApart {
+		store, err := startEtcd(ctx, o.Dir)
+		if err != nil {
+			return err
 		}
-	})
+		// Last in, last out: the API server needs etcd until it has ended.
+		defer store.Close()
+		parts.Go(func() error { return lasts(ctx, store) })
+	}
 	parts.Go(func() error { return part(ctx, "kube-apiserver", runAPIServer(ctx, o)) })
 	parts.Go(func() error {
 		if err := waitForAPIServer(ctx, o.Dir); err != nil {
@@ -52,6 +48,16 @@ func Run(ctx context.Context, o Options) error {
 		return part(ctx, "kube-controller-manager", runControllers(ctx, o))
 	})
 	return parts.Wait()
+}
+
+// RunEtcd runs etcd alone until the context ends or it fails. The directory must be the working directory.
+func RunEtcd(ctx context.Context, dir layout.Dir) error {
+	store, err := startEtcd(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return lasts(ctx, store)
 }
 
 // part names who failed, and treats an end without being asked as a failure.
