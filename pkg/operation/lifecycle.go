@@ -291,7 +291,8 @@ func (d *decision) retry() {
 		d.action = ReleaseRun
 		return
 	}
-	if wait := d.until(d.status.RetryTime); wait > 0 {
+	// More than the pause is left of it only where the clock has been set back since.
+	if wait := d.until(d.status.RetryTime); wait > 0 && wait <= d.Policy.backoff(max(d.status.Retries, d.status.Lost)) {
 		d.lookAfter(wait)
 		return
 	}
@@ -350,7 +351,8 @@ func (d *decision) follow() {
 		d.pass(Running)
 		d.dispose(d.Run.Cause)
 	default:
-		if wait := d.Run.ScheduledAt.Add(startsSoon).Sub(d.Now); d.Run.Stage == Scheduled && wait > 0 && !Withdrawn(d.Operation) {
+		wait := d.Run.ScheduledAt.Add(startsSoon).Sub(d.Now) // longer than startsSoon: the clocks differ
+		if d.Run.Stage == Scheduled && wait > 0 && wait <= startsSoon && !Withdrawn(d.Operation) {
 			d.lookAfter(wait)
 			return
 		}
@@ -447,10 +449,11 @@ func (d *decision) late() bool {
 	return false
 }
 
-// expired ends the operation if a time is over, and looks again at that time if it is not.
+// expired ends the operation if a time is over, and looks again at that time if it is not. It never looks away for longer
+// than the limit: by a clock that is behind more of it would be left, also when the clock is right again.
 func (d *decision) expired(since metav1.MicroTime, limit time.Duration, reason, message string) bool {
 	if left := since.Add(limit).Sub(d.Now); left > 0 {
-		d.lookAfter(left)
+		d.lookAfter(min(left, limit))
 		return false
 	}
 	d.end(reason, fmt.Sprintf(message, limit))
@@ -563,7 +566,7 @@ func (d *decision) ended() {
 	}
 	if ttl := d.Policy.TTL; ttl != nil && d.status.FinishTime != nil {
 		if left := d.status.FinishTime.Add(*ttl).Sub(d.Now); left > 0 {
-			d.lookAfter(left)
+			d.lookAfter(min(left, *ttl))
 		} else {
 			d.action = DeleteOperation
 		}

@@ -101,6 +101,34 @@ func TestTTL(t *testing.T) {
 	require.Equal(t, DeleteOperation, Decide(s).Action)
 }
 
+// A clock that was wrong for a while, and is right again, makes nothing late by as much as it was wrong.
+func TestClockThatWasWrong(t *testing.T) {
+	limit := &metav1.Duration{Duration: time.Minute}
+	behind := func(s Situation) Situation {
+		s.Now = start.Add(-time.Hour)
+		return s
+	}
+	running := operationIn(v1alpha1.StatusRunning)
+	running.Spec.Termination = &v1alpha1.Termination{Timeout: limit}
+	require.Equal(t, limit.Duration, Decide(behind(situation(running, seen(Running)))).After, "behind: a timeout")
+
+	over := operationIn(v1alpha1.StatusSucceeded)
+	over.Spec.Termination = &v1alpha1.Termination{TTL: limit}
+	require.Equal(t, limit.Duration, Decide(behind(situation(over, seen(Absent)))).After, "behind: a ttl")
+
+	placed := behind(situation(operationIn(v1alpha1.StatusQueued), seen(Scheduled)))
+	require.Equal(t, v1alpha1.StatusScheduled, Decide(placed).Status.Phase, "behind: a node was chosen")
+
+	failed := operationIn(v1alpha1.StatusRunning)
+	failed.Spec.Termination = &v1alpha1.Termination{MaxRetries: ptr.To[int32](1)}
+	ahead := situation(failed, seen(Failed))
+	ahead.Now = ahead.Now.Add(time.Hour)
+	failed.Status = Decide(ahead).Status
+	require.Equal(t, v1alpha1.StatusRetrying, failed.Status.Phase)
+	right := situation(failed, seen(Absent))
+	require.Equal(t, v1alpha1.StatusQueued, Decide(right).Status.Phase, "ahead: a pause")
+}
+
 // A plain success is written down in four steps at most.
 func TestFourWrites(t *testing.T) {
 	op := operationIn("")

@@ -239,7 +239,7 @@ func (d *turn) conclude(c Children) {
 		outcome(phaseOf(c.Stop.Outcome), reasonEarly, c.Stop.Message, true)
 	case spec.Timeout != nil && d.status.StartTime != nil:
 		if left := d.status.StartTime.Add(spec.Timeout.Duration).Sub(d.Now); left > 0 {
-			d.after = left
+			d.after = min(left, spec.Timeout.Duration) // no more, where the clock is behind for a while
 		} else {
 			outcome(v1alpha1.StatusFailed, reasonTimeout, fmt.Sprintf("it took longer than its timeout of %s (spec.timeout)", spec.Timeout.Duration), true)
 		}
@@ -263,7 +263,7 @@ func (d *turn) ended() {
 		return
 	}
 	if left := d.status.FinishTime.Add(ttl.Duration).Sub(d.Now); left > 0 {
-		d.after = left
+		d.after = min(left, ttl.Duration)
 	} else {
 		d.task = Delete
 	}
