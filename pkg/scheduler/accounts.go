@@ -37,7 +37,12 @@ type account struct {
 	start, end time.Time
 	meter      cost.Meter
 	until      time.Time // the meter counts up to here
-	published  v1alpha1.BudgetStatus
+	// before is the window before this one, which comes back where the clock was ahead for a while.
+	before struct {
+		start time.Time
+		spent cost.Micros
+	}
+	published v1alpha1.BudgetStatus
 }
 
 // closed says why nothing more is admitted, if the budget is used up.
@@ -83,7 +88,8 @@ func openAccount(budget v1alpha1.Budget, status *v1alpha1.BudgetStatus, now time
 	}
 	a.published = *status
 	a.until = later(start, status.AccountedUntil.Time)
-	if status.WindowStart.Time.Equal(start) {
+	// One that begins later is of a leader whose clock was ahead.
+	if !status.WindowStart.Time.Before(start) {
 		if spent, err := cost.Parse(status.Spent); err == nil {
 			a.meter.Spent = spent
 		}
@@ -99,21 +105,38 @@ func (r *Room) account(now time.Time) {
 		before := a.closed()
 		_, resources, _ := r.ledger.NodeUsage(key.kind, key.name)
 		rate := resources[ledger.CostPerHour]
-		if !now.Before(a.end) {
-			a.start, a.end, _ = cost.Window(a.budget.Window, now)
-			a.meter, a.until = cost.Meter{}, later(a.start, a.until)
-		}
-		a.meter.Add(rate, now.Sub(a.until))
+		a.turn(now)
+		a.meter.Add(rate, min(now.Sub(a.until), now.Sub(a.start))) // the first is what passed, whatever the clock was set to
 		a.until = now
 		changed := a.closed() != before
 		if changed {
 			r.reapply(key)
 			r.signal()
 		}
-		if changed || now.Sub(a.published.AccountedUntil.Time) >= accountingInterval {
+		if changed || now.Sub(a.published.AccountedUntil.Time).Abs() >= accountingInterval {
 			r.publish(key, a)
 		}
 	}
+}
+
+// turn opens the window of now. If the clock was set back to one before, what is known of that is spent, and what was
+// spent since.
+func (a *account) turn(now time.Time) {
+	if !now.Before(a.start) && now.Before(a.end) {
+		return
+	}
+	start, end, err := cost.Window(a.budget.Window, now)
+	if err != nil {
+		return
+	}
+	if start.After(a.start) {
+		a.before.start, a.before.spent = a.start, a.meter.Spent
+		a.meter = cost.Meter{}
+	} else if start.Equal(a.before.start) {
+		a.meter.Spent += min(a.before.spent, cost.Max-a.meter.Spent)
+		a.before.spent = 0
+	}
+	a.start, a.end = start, end
 }
 
 // publish has the status writer write an account if it says something new.

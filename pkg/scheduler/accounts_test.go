@@ -112,6 +112,57 @@ func TestBudgetIsUsedUpAndTurns(t *testing.T) {
 	require.Equal(t, "1.988889", w.room.directory.queues["q"].Status.Budget.Left, "an admitted pod costs from its admission")
 }
 
+// A clock that is ahead for a while opens a later window. Put right, it gives back neither the time nor the money.
+func TestBudgetWhenTheClockIsSetBack(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.room.countOn(nil, w.clock.Now())
+	w.queue("q", 1, budget("3", "hour"))
+	spend := func() { // 1
+		w.create(testPod("a", "q", declares("6")))
+		w.settle()
+		w.run(t)
+		for range 60 {
+			w.clock.Step(10 * time.Second)
+			w.room.account(w.clock.Now())
+		}
+		w.remove("a")
+		w.settle()
+	}
+	status := func() *v1alpha1.BudgetStatus {
+		w.room.account(w.clock.Now())
+		w.written(t)
+		return w.room.directory.queues["q"].Status.Budget
+	}
+	begin := w.clock.Now()
+	set := func(at time.Duration) { w.clock.SetTime(begin.Add(at)) }
+	spend()
+	require.Equal(t, "1.00", status().Spent)
+	set(2 * time.Hour)
+	spend()
+	require.Equal(t, "1.00", status().Spent, "of another window")
+	set(20 * time.Minute)
+	require.Equal(t, "2.00", status().Spent, "of this window, and what was spent meanwhile")
+	require.True(t, status().WindowStart.Time.Equal(begin))
+	spend()
+	require.Equal(t, "3.00", status().Spent)
+	require.Contains(t, w.room.accounts[accountKey{ledger.Queue, "q"}].closed(), "used up")
+	set(time.Hour)
+	require.Equal(t, "0.00", status().Spent, "it turns when it is time")
+}
+
+// The status of a leader whose clock is ahead is of a window that has not begun: what it has spent is spent.
+func TestAccountOfALeaderThatWasAhead(t *testing.T) {
+	now := time.Date(2030, 1, 1, 12, 30, 0, 0, time.UTC)
+	for window, spent := range map[time.Duration]string{-time.Hour: "0.00", 0: "2.00", time.Hour: "2.00"} {
+		begun := now.Truncate(time.Hour).Add(window)
+		a, err := openAccount(v1alpha1.Budget{Amount: resource.MustParse("3"), Window: "hour"}, &v1alpha1.BudgetStatus{
+			WindowStart: metav1.NewTime(begun), WindowEnd: metav1.NewTime(begun.Add(time.Hour)), Spent: "2.00", AccountedUntil: metav1.NewTime(begun.Add(time.Minute)),
+		}, now)
+		require.NoError(t, err)
+		require.Equal(t, spent, cost.Format(a.meter.Spent), "window %s", window)
+	}
+}
+
 func TestRaisedBudgetOpensAtOnce(t *testing.T) {
 	w := newWorld(testContext(t))
 	w.queue("q", 1, budget("0", "day"))
