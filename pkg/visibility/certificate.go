@@ -67,12 +67,14 @@ func (c *certificate) AddListener(l dynamiccertificates.Listener) {
 	c.listeners = append(c.listeners, l)
 }
 
-// roots is what clients must trust now; a certificate that is too old, or for another host, gets a
-// successor, whose authority is among them.
+// roots is what clients must trust now; a certificate that is too old, for another host, or made by a clock that was
+// ahead, gets a successor, whose authority is among them.
 func (c *certificate) roots(host string, now time.Time) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.next == nil && (c.current.host != host || now.Sub(c.current.made) > certificateRenewal) {
+	// By the wall clock: it is what certificates are valid by.
+	age := now.Round(0).Sub(c.current.made.Round(0))
+	if c.next == nil && (c.current.host != host || age > certificateRenewal || age < 0) {
 		next, err := newPair(host)
 		if err != nil {
 			return nil, err
