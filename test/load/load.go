@@ -49,13 +49,11 @@ type Load struct {
 	client  client.Client
 	options Options
 	mu      sync.Mutex
-	// submitted are the UIDs by name, accepted is when each was taken. refused counts tries that failed: they were made
-	// again until they went through.
+	// submitted are the UIDs by name. refused counts tries that failed: they were made again until they went through.
 	submitted map[string]types.UID
-	accepted  map[types.UID]time.Time
 	refused   int
-	// served is when the youngest operation was accepted of which a pod got a node.
-	served time.Time
+	// asked is how often somebody waited until the load was served.
+	asked int
 	// pods of each operation that were seen on a node; placed is when each was first seen there.
 	pods   map[types.UID]map[types.UID]bool
 	placed []time.Time
@@ -63,7 +61,7 @@ type Load struct {
 
 // New is a load that has submitted nothing yet.
 func New(c client.Client, o Options) *Load {
-	return &Load{client: c, options: o, submitted: map[string]types.UID{}, accepted: map[types.UID]time.Time{}, pods: map[types.UID]map[types.UID]bool{}}
+	return &Load{client: c, options: o, submitted: map[string]types.UID{}, pods: map[types.UID]map[types.UID]bool{}}
 }
 
 // SetUp makes what the load needs.
@@ -99,23 +97,34 @@ func (l *Load) Submit(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		op := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: l.options.Namespace, Name: fmt.Sprintf("op-%05d", n)}}
-		op.Spec.Queue = l.options.Namespace + names[n%len(names)]
-		op.Spec.Template = &v1alpha1.RunTemplate{Pod: &runtime.RawExtension{Raw: []byte(l.options.Pod)}}
-		asked := time.Now()
-		err := l.client.Create(ctx, op)
-		if apierrors.IsAlreadyExists(err) { // an answer was lost
-			err = l.client.Get(ctx, client.ObjectKeyFromObject(op), op)
-		}
-		l.mu.Lock()
-		if err == nil {
-			l.submitted[op.Name], l.accepted[op.UID] = op.UID, asked
+		if l.submit(ctx, l.operation(fmt.Sprintf("op-%05d", n), names[n%len(names)])) {
 			n++
-		} else if ctx.Err() == nil {
-			l.refused++
 		}
-		l.mu.Unlock()
 	}
+}
+
+// operation is one of the load, in one of its queues.
+func (l *Load) operation(name, queue string) *v1alpha1.Operation {
+	op := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: l.options.Namespace, Name: name}}
+	op.Spec.Queue = l.options.Namespace + queue
+	op.Spec.Template = &v1alpha1.RunTemplate{Pod: &runtime.RawExtension{Raw: []byte(l.options.Pod)}}
+	return op
+}
+
+// submit tries to submit an operation, and says whether it went through.
+func (l *Load) submit(ctx context.Context, op *v1alpha1.Operation) bool {
+	err := l.client.Create(ctx, op)
+	if apierrors.IsAlreadyExists(err) { // an answer was lost
+		err = l.client.Get(ctx, client.ObjectKeyFromObject(op), op)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		l.submitted[op.Name] = op.UID
+	} else if ctx.Err() == nil {
+		l.refused++
+	}
+	return err == nil
 }
 
 // Watch notes every pod that gets a node.
@@ -145,9 +154,6 @@ func (l *Load) sees(pod *corev1.Pod) {
 	if !l.pods[op][pod.UID] {
 		l.pods[op][pod.UID] = true
 		l.placed = append(l.placed, time.Now())
-		if at := l.accepted[op]; at.After(l.served) {
-			l.served = at
-		}
 	}
 }
 
@@ -173,13 +179,37 @@ func (l *Load) Stall(from, to time.Time) (longest time.Duration) {
 	return longest
 }
 
-// UntilServed waits until an operation that was submitted after a moment has got a node: everything works again.
-func (l *Load) UntilServed(ctx context.Context, moment time.Time) error {
-	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) {
+// UntilServed waits until an operation that is submitted now, the first in the line of the first queue, has got a node:
+// everything works.
+func (l *Load) UntilServed(ctx context.Context) error {
+	l.mu.Lock()
+	l.asked++
+	op := l.operation(fmt.Sprintf("first-%04d", l.asked), "-high")
+	l.mu.Unlock()
+	op.Spec.Priority = number(1)
+	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		if op.UID == "" && !l.submit(ctx, op) {
+			return false, nil
+		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return l.served.After(moment), nil
+		return len(l.pods[op.UID]) > 0, nil
 	})
+}
+
+// Lift gives so many seats to each queue and to all together, so that what waits is over soon.
+func (l *Load) Lift(ctx context.Context, seats int32) error {
+	raised := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec": {"concurrency": %d}}`, seats))
+	limited := []client.Object{&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: l.options.Namespace}}}
+	for name := range queues {
+		limited = append(limited, &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: l.options.Namespace + name}})
+	}
+	for _, o := range limited {
+		if err := l.client.Patch(ctx, o, raised); err != nil {
+			return fmt.Errorf("raise the limit of %s: %w", o.GetName(), err)
+		}
+	}
+	return nil
 }
 
 // Outcome is what became of the load.
