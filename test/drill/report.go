@@ -14,6 +14,8 @@ type faultReport struct {
 	name  string
 	times int
 	stall time.Duration
+	// not is why it can't be done on this machine.
+	not string
 }
 
 // report is what people read.
@@ -37,6 +39,10 @@ func report(took time.Duration, out load.Outcome, violations []audit.Violation, 
 	}
 	fmt.Fprintf(b, "\n%-44s %6s %14s\n", "fault", "times", "longest stall")
 	for _, f := range faults {
+		if f.not != "" {
+			fmt.Fprintf(b, "%-44s NOT DONE: %s\n", f.name, f.not)
+			continue
+		}
 		fmt.Fprintf(b, "%-44s %6d %14s\n", f.name, f.times, f.stall.Round(100*time.Millisecond))
 	}
 	return b.String()
