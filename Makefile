@@ -117,6 +117,15 @@ test-node: bin/sandbox-control-plane bin/kubectl bin/helm $(NODE_PROGRAMS:%=bin/
 	$(MAKE) images VERSION=test PLATFORMS=linux/$$(go env GOARCH)
 	go test -count=1 -v -timeout 30m ./test/node
 
+# What the test needs of cert-manager. It has a module of its own: its dependencies are not ours.
+ABOUT_cert-manager := the certificate controllers of cert-manager
+bin/cert-manager: FORCE
+	$(call build,cert-manager,.,-C hack/tools/cert-manager,$(CURDIR)/$@)
+
+.PHONY: test-cert-manager
+test-cert-manager: bin/sandbox-control-plane bin/queueyard-controller bin/cert-manager ## Have cert-manager make and renew the webhooks' certificate, on a real API server.
+	go test -count=1 -v -timeout 10m ./test/integration/chart -run TestCertManager
+
 .PHONY: screenshots
 screenshots: build ## Make anew what the README shows: what qy says of some operations, and the dashboard.
 	@go run ./hack/screenshots

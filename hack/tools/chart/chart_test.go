@@ -220,11 +220,18 @@ func TestValues(t *testing.T) {
 	}{
 		"cert-manager makes the certificate": {Everything, func(t *testing.T, all []object) {
 			require.Equal(t, "queueyard-webhook-certificate", find(t, all, "Certificate", "queueyard-webhook").at("spec", "secretName"))
+			require.Equal(t, "queueyard-ca", find(t, all, "Certificate", "queueyard-webhook").at("spec", "issuerRef", "name"))
+			require.Equal(t, "queueyard-ca", find(t, all, "Issuer", "queueyard-ca").at("spec", "ca", "secretName"))
+			require.Equal(t, "queueyard-ca", find(t, all, "Certificate", "queueyard-ca").at("spec", "secretName"))
 			require.False(t, has(all, "Secret", "queueyard-webhook-certificate"), "cert-manager makes it")
 			require.Contains(t, args(all, "queueyard-controller"), "--rotate-certificate=false")
 			for _, kind := range []string{"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"} {
 				require.Equal(t, "queueyard-system/queueyard-webhook", find(t, all, kind, "queueyard").at("metadata", "annotations", "cert-manager.io/inject-ca-from"))
 			}
+		}},
+		"cert-manager has an issuer": {combinations["issuer"], func(t *testing.T, all []object) {
+			require.Equal(t, `{"kind":"ClusterIssuer","name":"company"}`, text(find(t, all, "Certificate", "queueyard-webhook").at("spec", "issuerRef")))
+			require.False(t, slices.ContainsFunc(all, func(o object) bool { return o.kind() == "Issuer" || o.name() == "queueyard-ca" }))
 		}},
 		"the controller makes the certificate": {nil, func(t *testing.T, all []object) {
 			require.Nil(t, find(t, all, "Secret", "queueyard-webhook-certificate")["data"], "an upgrade leaves it alone")

@@ -182,13 +182,20 @@ func (c *installer) defineOthers(t *testing.T) {
 		"annotations": {"api-approved.kubernetes.io": "unapproved, a test's"}}, "spec": {"group": "GROUP", "scope": "Namespaced",
 		"names": {"plural": "PLURAL", "singular": "SINGULAR", "kind": "KIND", "listKind": "KINDList"}, "versions": [{"name": "v1", "served": true, "storage": true,
 		"schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}}`
-	crds := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 	for kind, group := range map[string]string{"ServiceMonitor": "monitoring.coreos.com", "PrometheusRule": "monitoring.coreos.com", "Issuer": "cert-manager.io", "Certificate": "cert-manager.io"} {
 		singular := strings.ToLower(kind)
 		text := strings.NewReplacer("PLURAL", singular+"s", "SINGULAR", singular, "KIND", kind, "GROUP", group).Replace(definition)
-		c.apply(t, documents(t, []byte(text)))
-		c.until(t, kind+" is served", func(ctx context.Context) bool {
-			crd, err := c.dynamic.Resource(crds).Get(ctx, singular+"s."+group, metav1.GetOptions{})
+		c.define(t, documents(t, []byte(text)))
+	}
+}
+
+// define applies definitions of kinds and waits until they are served.
+func (c *installer) define(t *testing.T, definitions []*unstructured.Unstructured) {
+	t.Helper()
+	crds := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	for _, definition := range c.apply(t, definitions) {
+		c.until(t, definition.GetName()+" is served", func(ctx context.Context) bool {
+			crd, err := c.dynamic.Resource(crds).Get(ctx, definition.GetName(), metav1.GetOptions{})
 			require.NoError(t, err)
 			conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
 			return slices.ContainsFunc(conditions, func(condition any) bool {
