@@ -194,7 +194,7 @@ func (r *Room) queueStatus(q *v1alpha1.Queue, now metav1.Time) v1alpha1.QueueSta
 	status := v1alpha1.QueueStatus{
 		ObservedGeneration: q.Generation, Conditions: append([]metav1.Condition(nil), q.Status.Conditions...),
 		// The controllers'; they are not written.
-		Operations: q.Status.Operations, Agents: q.Status.Agents, Local: q.Status.Local, Shares: q.Status.Shares,
+		Operations: q.Status.Operations, Agents: q.Status.Agents, Local: q.Status.Local, Shares: q.Status.Shares, Withheld: q.Status.Withheld,
 		Enforced: r.queueEnforced(q.Name),
 	}
 	if stats, ok := r.ledger.QueueStats(q.Name); ok {

@@ -26,10 +26,14 @@ type Party struct {
 	Held Share
 	// Demand is what it uses and waits for.
 	Demand Share
+	// Known is what it used and waited for when it was last heard of, and what it was sent. It is what an unreachable one
+	// counts with where nothing bounds it.
+	Known Share
 	// Pending: it has not said yet that Published is in force. Nothing is changed before it has: what is in force there
 	// is then one of two.
 	Pending bool
-	// Unreachable: it goes on with what it has for as long as nobody hears of it.
+	// Unreachable: it goes on with what it has for as long as nobody hears of it. It has not heard of limits that were set
+	// meanwhile.
 	Unreachable bool
 	// Leaving: it is to have nothing, and gives back what it has when that is free.
 	Leaving bool
@@ -42,7 +46,7 @@ type Party struct {
 const idlePart = 32
 
 // Divide says which share each party is to have next, in the order of the parties. What Published and Held have
-// together never grows beyond the limit. Shares go to where the demand is, by max-min fairness; what nobody demands is
+// together never grows beyond the limit; what an unreachable party Keeps counts. Shares go to where the demand is, by max-min fairness; what nobody demands is
 // divided evenly, so that the first operation anywhere starts without waiting. Parties that nobody needs anything of
 // keep what they have.
 func Divide(limit Share, parties []Party) []Share {
@@ -69,6 +73,30 @@ func Divide(limit Share, parties []Party) []Share {
 
 // fixed says whether it keeps what it was given for now.
 func (p *Party) fixed() bool { return !p.Gone && (p.Pending || p.Unreachable) }
+
+// Keeps is how much of a dimension an unreachable party has for itself: what it was given or still holds, or all that is
+// known of it where it has no limit. It has none of a dimension that was limited after it was last heard of; whatever the
+// others get then, it may exceed the limit by itself.
+func (p *Party) Keeps(dim string) int64 {
+	given, held := p.Published.of(dim), p.Held.of(dim)
+	if has := max(given, held); has < unlimited {
+		return has
+	}
+	return max(p.Known[dim], bounded(given), bounded(held))
+}
+
+// Unbounded says whether a party may use a dimension without a limit.
+func (p *Party) Unbounded(dim string) bool {
+	return !p.Gone && max(p.Published.of(dim), p.Held.of(dim)) == unlimited
+}
+
+// bounded is an amount, or nothing if it is unlimited.
+func bounded(n int64) int64 {
+	if n == unlimited {
+		return 0
+	}
+	return n
+}
 
 const unlimited = math.MaxInt64
 
@@ -109,7 +137,8 @@ func (d *division) divide(dim string, limit int64, parties []Party) {
 		case p.Gone:
 			d.published[i], d.held[i] = 0, 0
 		case p.Unreachable:
-			d.published[i] = max(d.published[i], d.held[i])
+			d.published[i] = p.Keeps(dim)
+			d.held[i] = d.published[i]
 			left = max(left-d.published[i], 0)
 		case p.Leaving:
 		default:
@@ -130,7 +159,33 @@ func (d *division) divide(dim string, limit int64, parties []Party) {
 			}
 		}
 	}
+	d.bound(limit, parties)
 	d.raise(limit, parties)
+}
+
+// bound has those that had no limit begin with what the others have left of it, beside what they hold of a limit from before. Else one
+// that comes back would have at once what the others got while it was not heard of.
+func (d *division) bound(limit int64, parties []Party) {
+	d.order = d.order[:0]
+	left := limit
+	for i := range parties {
+		p, held := &parties[i], bounded(d.held[i])
+		if p.Gone || p.Unreachable || d.published[i] < unlimited {
+			left -= max(d.next[i], held)
+			continue
+		}
+		left -= held
+		if !p.Leaving {
+			d.order = append(d.order, i)
+			d.want[i] = max(d.target[i]-held, 0)
+		}
+	}
+	d.pour(max(left, 0))
+	for _, i := range d.order {
+		if !parties[i].fixed() {
+			d.next[i] = min(d.target[i], bounded(d.held[i])+d.given[i])
+		}
+	}
 }
 
 // aim finds what everybody should have: what he demands and a little more, as far as it goes; of what is left then,

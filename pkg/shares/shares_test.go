@@ -50,12 +50,27 @@ func TestDivide(t *testing.T) {
 		"what it holds is not given":           {20, []Party{change(change(settled("a", 0, 9), leaving), holds(8)), settled("b", 0, 50)}, []int64{0, 12}},
 		"also if all leave":                    {20, []Party{change(settled("a", 20, 9), leaving)}, []int64{0}},
 		"it is heard of first":                 {20, []Party{change(change(settled("a", 20, 9), leaving), pending), settled("b", 0, 50)}, []int64{20, 0}},
-		"nothing at all":                       {0, []Party{settled("a", 2, 5), {Demand: Share{"": 5}}}, []int64{0, 0}},
+		// A limit that was set while it was silent.
+		"one that never heard of the limit keeps what is known of it": {20, []Party{
+			change(Party{Published: Share{}, Held: Share{}, Known: Share{"": 7}}, unreachable), settled("b", 0, 50), settled("c", 0, 50)}, []int64{0, 7, 6}},
+		"which may be nothing":                             {20, []Party{change(Party{Published: Share{}, Held: Share{}}, unreachable), settled("b", 5, 50)}, []int64{0, 20}},
+		"or more than the limit":                           {20, []Party{change(Party{Published: Share{}, Held: Share{}, Known: Share{"": 30}}, unreachable), settled("b", 0, 50)}, []int64{0, 0}},
+		"one that may have heard keeps what it was given":  {20, []Party{change(Party{Published: Share{"": 6}, Held: Share{}, Known: Share{"": 4}, Pending: true}, unreachable), settled("b", 0, 50)}, []int64{6, 14}},
+		"what is known does not matter where it is bound":  {20, []Party{change(Party{Published: Share{"": 6}, Held: Share{"": 8}, Known: Share{"": 15}}, unreachable), settled("b", 0, 50)}, []int64{6, 12}},
+		"when it is back, it gets what the others left":    {20, []Party{{Published: Share{}, Held: Share{}, Demand: Share{"": 50}}, settled("b", 13, 50)}, []int64{7, 10}},
+		"and not before they gave it back, its part":       {20, []Party{{Published: Share{}, Held: Share{}, Demand: Share{"": 50}}, settled("b", 20, 50)}, []int64{0, 10}},
+		"of a new limit, all that had none get their part": {20, []Party{{Published: Share{}, Held: Share{}, Demand: Share{"": 50}}, {Published: Share{}, Held: Share{}, Demand: Share{"": 50}, Pending: true}}, []int64{10, 0}},
+		"beside what another holds of a limit before":      {10, []Party{{Published: Share{}, Held: Share{"": 6}, Leaving: true, Pending: true}, {Published: Share{}, Held: Share{}, Demand: Share{"": 50}}}, []int64{0, 4}},
+		"nothing at all":                                   {0, []Party{settled("a", 2, 5), {Demand: Share{"": 5}}}, []int64{0, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []int64
-			for _, s := range Divide(Share{"": tt.limit}, tt.parties) {
-				require.Len(t, s, 1)
+			for i, s := range Divide(Share{"": tt.limit}, tt.parties) {
+				if p := tt.parties[i]; p.fixed() {
+					require.Equal(t, p.Published, s)
+				} else {
+					require.Len(t, s, 1)
+				}
 				got = append(got, s[""])
 			}
 			require.Equal(t, tt.want, got)
@@ -86,8 +101,9 @@ type cluster struct {
 }
 
 type report struct {
-	of   int // which share was in force
-	held Share
+	of    int // which share was in force
+	held  Share
+	known Share // what it used and waited for
 }
 
 // apart says that it gets nothing.
@@ -112,8 +128,9 @@ func (c *cluster) admit(dim string, amount int64) {
 }
 
 func (c *cluster) report() {
-	r := report{of: c.enforced, held: Share{}}
+	r := report{of: c.enforced, held: Share{}, known: Share{}}
 	for dim, n := range c.used {
+		r.known[dim] = max(n, c.demand[dim])
 		if of := c.given[c.enforced].of(dim); of != unlimited {
 			r.held[dim] = max(of, n)
 		}
@@ -123,7 +140,7 @@ func (c *cluster) report() {
 
 func (c *cluster) party(i int) Party {
 	return Party{
-		Name: fmt.Sprint(i), Published: c.given[len(c.given)-1], Held: c.heard.held, Demand: c.demand,
+		Name: fmt.Sprint(i), Published: c.given[len(c.given)-1], Held: c.heard.held, Demand: c.demand, Known: c.heard.known,
 		Pending: c.heard.of < len(c.given)-1, Unreachable: c.cut, Gone: c.gone, Leaving: c.leaves,
 	}
 }
@@ -154,6 +171,31 @@ func (h *hub) could(dim string) int64 {
 	sum := int64(0)
 	for _, c := range h.clusters {
 		sum = plus(sum, c.could(dim))
+	}
+	return sum
+}
+
+// promised is what the hub counts on: what clusters may have of what they were given, and of one that is not heard of what it keeps. What
+// one that had no limit uses without having heard of one is nobody's to promise.
+func (h *hub) promised(dim string) int64 {
+	sum := int64(0)
+	for i, c := range h.clusters {
+		n := int64(0)
+		p := c.party(i)
+		switch could := c.could(dim); {
+		case c.gone:
+		case c.cut:
+			n = p.Keeps(dim)
+		case p.Held.of(dim) == unlimited:
+			n = bounded(p.Published.of(dim))
+		case could < unlimited:
+			n = could
+		default:
+			for _, s := range c.given[c.enforced:] {
+				n = max(n, bounded(s.of(dim)))
+			}
+		}
+		sum = plus(sum, n)
 	}
 	return sum
 }
@@ -241,6 +283,27 @@ func TestNeverAboveTheLimit(t *testing.T) {
 	})
 }
 
+// Limits come and go while clusters are silent. What the hub gives never makes it promise more than the limit, and everybody has all that is
+// not counted with.
+func TestALimitThatIsSetWhileAClusterIsSilent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := newHub(t)
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			h.step(t)
+			for _, dim := range dims {
+				if _, limited := h.limit[dim]; !limited {
+					continue
+				}
+				before := h.promised(dim)
+				h.divide()
+				if now := h.promised(dim); now > max(h.limit[dim], before) {
+					t.Fatalf("%q: %d are promised, limit %d, before %d", dim, now, h.limit[dim], before)
+				}
+			}
+		}
+	})
+}
+
 // calm lets everybody hear of everything at once, until nothing changes any more.
 func (h *hub) calm(t *rapid.T) (rounds int) {
 	for {
@@ -295,7 +358,8 @@ func (h *hub) check(t *rapid.T, dim string) {
 		switch {
 		case c.gone:
 		case c.cut:
-			fixed = plus(fixed, max(c.given[len(c.given)-1].of(dim), c.heard.held.of(dim)))
+			p := c.party(0)
+			fixed = plus(fixed, p.Keeps(dim))
 		case c.leaves:
 			if has := c.given[len(c.given)-1][dim]; has > 0 {
 				t.Fatalf("%q: one that leaves has %d", dim, has)

@@ -178,6 +178,10 @@ type QueueStatus struct {
 	// +listMapKey=agent
 	Shares []AgentShare `json:"shares,omitempty"`
 
+	// Withheld says how much of the limits agents keep that are not heard of, and what to do. Unset: nothing.
+	// +optional
+	Withheld string `json:"withheld,omitempty"`
+
 	// Operations counts objects of kind Operation, those without a pod included. It is the controller's; unset: none
 	// has waited yet.
 	// +optional

@@ -65,6 +65,10 @@ type TenantStatus struct {
 	// +listMapKey=agent
 	Shares []AgentShare `json:"shares,omitempty"`
 
+	// Withheld says how much of the limits agents keep that are not heard of, and what to do. Unset: nothing.
+	// +optional
+	Withheld string `json:"withheld,omitempty"`
+
 	// Conditions: Ready (False names the reference that leads nowhere).
 	// +optional
 	// +listType=map

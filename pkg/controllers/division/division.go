@@ -79,7 +79,7 @@ func (o *object) read() {
 		o.concurrency, o.quota = is.Spec.Concurrency, is.Spec.Quota
 	case *v1alpha1.Queue:
 		o.concurrency, o.quota = is.Spec.Concurrency, is.Spec.Quota
-		*o.status = v1alpha1.TenantStatus{Enforced: is.Status.Enforced, Budget: is.Status.Budget, Local: is.Status.Local, Shares: is.Status.Shares, Demand: demandHere(is)}
+		*o.status = v1alpha1.TenantStatus{Enforced: is.Status.Enforced, Budget: is.Status.Budget, Local: is.Status.Local, Shares: is.Status.Shares, Withheld: is.Status.Withheld, Demand: demandHere(is)}
 		if e := o.status.Enforced; e != nil && o.status.Local == nil && e.Generation != is.Generation {
 			o.status.Enforced = nil // said before it was shared
 		}
@@ -107,7 +107,7 @@ func demandHere(q *v1alpha1.Queue) *v1alpha1.Share {
 // write puts into the object what was decided.
 func (o *object) write() {
 	if q, is := o.Object.(*v1alpha1.Queue); is {
-		q.Status.Local, q.Status.Shares = o.status.Local, o.status.Shares
+		q.Status.Local, q.Status.Shares, q.Status.Withheld = o.status.Local, o.status.Shares, o.status.Withheld
 	}
 }
 
@@ -151,7 +151,7 @@ func (d *divider) Reconcile(ctx context.Context, req reconcile.Request) (reconci
 	if q, is := o.Object.(*v1alpha1.Queue); is {
 		agents, members = membersOf(q, agents)
 	}
-	divide(&o, agents, members, d.demands.by(t, d.served(ctx)))
+	divide(&o, agents, members, d.demands.by(t, d.served(ctx)), d.demands.by(t, d.sent(ctx)))
 	o.write()
 	again := reconcile.Result{}
 	if slices.ContainsFunc(agents, func(a agent) bool { return a.leaving && !a.over }) {
@@ -210,6 +210,17 @@ func (d *divider) served(ctx context.Context) func(at) (agent string, prices cos
 	}
 }
 
+// sent finds the agent in another cluster that operations were sent to. What stays here was sent to none.
+func (d *divider) sent(ctx context.Context) func(at) (agent string, prices cost.Prices) {
+	return func(of at) (string, cost.Prices) {
+		a := &v1alpha1.Agent{}
+		if !of.placed || of.agent == "" || d.client.Get(ctx, client.ObjectKey{Name: of.agent}, a, client.UnsafeDisableDeepCopy) != nil {
+			return "", nil
+		}
+		return of.agent, a.Spec.Prices
+	}
+}
+
 // members says which clusters divide limits.
 type members struct {
 	// none: one cluster has the limits, whole.
@@ -230,7 +241,7 @@ func membersOf(q *v1alpha1.Queue, agents []agent) ([]agent, members) {
 	var in []agent
 	former := false
 	for _, a := range agents {
-		a.former = !info.Serves(a.name)
+		a.former = a.former || !info.Serves(a.name)
 		if a.former && shareOf(&v1alpha1.TenantStatus{Shares: q.Status.Shares}, a.name) == nil {
 			continue
 		}
@@ -248,11 +259,12 @@ func membersOf(q *v1alpha1.Queue, agents []agent) ([]agent, members) {
 // agent is one in another cluster, as it stands to a tenant.
 type agent struct {
 	name string
-	// former: it serves the queue no more.
+	// former: it serves the queue no more, or is being deleted.
 	former bool
 	exists bool
-	// ready: it is heard of.
+	// ready: it is heard of; the last time was then.
 	ready bool
+	last  time.Time
 	// leaving: it was evicted or deleted. It is over when its lease is taken and nothing is left that it claimed.
 	leaving, over bool
 	mirror        *v1alpha1.Mirror // nil: there is none
@@ -273,7 +285,10 @@ func (d *divider) agents(ctx context.Context, t tenant, status *v1alpha1.TenantS
 		if !a.Spec.Remote {
 			continue
 		}
-		found[a.Name] = &agent{name: a.Name, exists: true, ready: isReady(a), leaving: a.Spec.State == v1alpha1.AgentEvicted}
+		found[a.Name] = &agent{name: a.Name, exists: true, ready: isReady(a), former: !a.DeletionTimestamp.IsZero(), leaving: a.Spec.State == v1alpha1.AgentEvicted}
+		if last := a.Status.LastContact; last != nil {
+			found[a.Name].last = last.Time
+		}
 	}
 	var out []agent
 	for _, a := range found {
@@ -318,10 +333,11 @@ func (d *divider) isOver(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
-// divide writes into the status of a tenant who is to have what next. Demand is by agent; agents that are not remote
-// are this cluster's.
-func divide(o *object, agents []agent, m members, demand map[string]shares.Share) {
+// divide writes into the status of a tenant who is to have what next. Demand is by agent, and so is what was sent of it; agents that
+// are not remote are this cluster's.
+func divide(o *object, agents []agent, m members, demand, sent map[string]shares.Share) {
 	status := o.status
+	status.Withheld = ""
 	if m.none {
 		status.Local, status.Shares = nil, nil
 		return
@@ -342,12 +358,13 @@ func divide(o *object, agents []agent, m members, demand map[string]shares.Share
 	}
 	first := len(parties) // of the agents
 	for i := range agents {
-		parties = append(parties, remote(&agents[i], status, demand[agents[i].name]))
+		parties = append(parties, remote(&agents[i], status, demand[agents[i].name], sent[agents[i].name]))
 	}
+	status.Withheld = withheld(limit, agents, parties[first:])
 	revision := lastRevision(status, agents) + 1
 	next := shares.Divide(limit, parties)
 	switch {
-	case m.here && m.leaving && empty(&parties[0]):
+	case m.here && m.leaving && empty(&parties[0], limit):
 		status.Local = nil
 	case m.here:
 		status.Local = renew(status.Local, next[0], revision)
@@ -355,7 +372,7 @@ func divide(o *object, agents []agent, m members, demand map[string]shares.Share
 	next = next[first:]
 	var given []v1alpha1.AgentShare
 	for i := range agents {
-		if agents[i].over && !agents[i].exists || agents[i].former && empty(&parties[first+i]) {
+		if agents[i].over && !agents[i].exists || agents[i].former && empty(&parties[first+i], limit) {
 			continue
 		}
 		var had *v1alpha1.Share
@@ -370,9 +387,14 @@ func divide(o *object, agents []agent, m members, demand map[string]shares.Share
 }
 
 // empty says that a cluster has given back all that it had.
-func empty(p *shares.Party) bool {
+func empty(p *shares.Party, limit shares.Share) bool {
 	if p.Gone {
 		return true
+	}
+	for dim := range limit {
+		if p.Unbounded(dim) {
+			return false
+		}
 	}
 	for dim, n := range p.Published {
 		if held, limited := p.Held[dim]; n > 0 || !limited || held > 0 {
@@ -460,8 +482,8 @@ func local(status *v1alpha1.TenantStatus, agents []agent, demand map[string]shar
 }
 
 // remote is the cluster of an agent.
-func remote(a *agent, status *v1alpha1.TenantStatus, demand shares.Share) shares.Party {
-	p := shares.Party{Name: a.name, Demand: shares.Share{}, Unreachable: !a.ready || !a.exists, Gone: a.over, Leaving: a.former}
+func remote(a *agent, status *v1alpha1.TenantStatus, demand, sent shares.Share) shares.Party {
+	p := shares.Party{Name: a.name, Demand: shares.Share{}, Known: larger(shares.Share{}, sent), Unreachable: !a.ready || !a.exists, Gone: a.over, Leaving: a.former}
 	p.Demand = larger(p.Demand, demand)
 	is := shareOf(status, a.name)
 	if is != nil {
@@ -471,12 +493,18 @@ func remote(a *agent, status *v1alpha1.TenantStatus, demand shares.Share) shares
 		return p
 	}
 	m := a.mirror
-	if m.Status.Held != nil {
+	switch {
+	case m.Status.Held != nil:
 		p.Held = limits.OfShare(m.Status.Held)
+	case p.Unreachable && !a.last.IsZero():
+		p.Held = shares.Share{} // it may have had the tenant without limits, and not said so yet
+	}
+	if q := m.Status.Queue; q != nil {
+		p.Known = larger(p.Known, limits.Amounts(q.Usage))
 	}
 	if m.Status.Demand != nil {
 		wanted := shares.Share(limits.OfShare(m.Status.Demand))
-		p.Demand = larger(p.Demand, wanted)
+		p.Demand, p.Known = larger(p.Demand, wanted), larger(p.Known, wanted)
 		if spent, budgeted := wanted[limits.Budget]; budgeted {
 			p.Demand[limits.Budget] = spent + p.Demand[ledger.CostPerHour]
 		}

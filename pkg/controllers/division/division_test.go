@@ -584,7 +584,7 @@ func TestASilentAgentHasNothingOfWhatIsNew(t *testing.T) {
 	o := object{concurrency: ptr.To[int32](2), status: &v1alpha1.TenantStatus{}}
 	there := agent{name: "there", exists: true, ready: true}
 	for range 4 {
-		divide(&o, []agent{{name: "silent", exists: true}, there}, everybody, map[string]shares.Share{"there": {limits.Seats: 5}})
+		divide(&o, []agent{{name: "silent", exists: true}, there}, everybody, map[string]shares.Share{"there": {limits.Seats: 5}}, nil)
 		require.Nil(t, shareOf(o.status, "silent"), "%v", o.status.Shares)
 		// Both put in force what they were given.
 		is := shareOf(o.status, "there")
@@ -592,6 +592,85 @@ func TestASilentAgentHasNothingOfWhatIsNew(t *testing.T) {
 		o.status.Enforced = &v1alpha1.EnforcedLimits{Share: *o.status.Local}
 	}
 	require.EqualValues(t, 2, *o.status.Local.Concurrency+*shareOf(o.status, "there").Concurrency, "all of it is given")
+}
+
+// A limit that is set while an agent is silent is everybody else's, but for what that one had and was sent. The status says so, and what to do.
+func TestALimitThatIsSetWhileAnAgentIsSilent(t *testing.T) {
+	last := time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC)
+	silent := agent{name: "silent", exists: true, last: last, mirror: &v1alpha1.Mirror{
+		Spec:   v1alpha1.MirrorSpec{Project: &v1alpha1.ProjectSpec{Quota: cpuQuota(5)}, Revision: 1},
+		Status: v1alpha1.MirrorStatus{Held: ptr.To(limits.ShareOf(shares.Share{"cpu": 5000})), Demand: ptr.To(limits.ShareOf(shares.Share{limits.Seats: 3, "cpu": 1000}))},
+	}}
+	o := object{concurrency: ptr.To[int32](20), quota: cpuQuota(16), status: &v1alpha1.TenantStatus{
+		Local: ptr.To(limits.ShareOf(shares.Share{"cpu": 11000})), Shares: []v1alpha1.AgentShare{{Agent: "silent", Share: limits.ShareOf(shares.Share{"cpu": 5000})}},
+	}}
+	o.status.Local.Revision, o.status.Shares[0].Revision = 1, 1
+	o.status.Enforced = &v1alpha1.EnforcedLimits{Share: *o.status.Local}
+	sent := map[string]shares.Share{"silent": {limits.Seats: 4, "cpu": 8000}}
+	here := map[string]shares.Share{"": {limits.Seats: 50}}
+	divide(&o, []agent{silent}, everybody, here, sent)
+	require.EqualValues(t, 16, *o.status.Local.Concurrency, "all but what was sent there")
+	require.Equal(t, map[string]int64{"cpu": 5000}, limits.OfShare(&o.status.Shares[0].Share), "it has what it had")
+	require.Equal(t, "agent silent, unreachable since 2026-03-01T10:30:00Z, keeps 5 of 16 cpu, "+
+		"has not heard of a limit yet, and counts with what it had and was sent (4 of 20 operations): "+
+		"until it is back, or evicted because its cluster is gone for good (qy agents evict silent)", o.status.Withheld)
+
+	// Without a share before, too.
+	o = object{concurrency: ptr.To[int32](20), status: &v1alpha1.TenantStatus{}}
+	silent.mirror.Spec = v1alpha1.MirrorSpec{Project: &v1alpha1.ProjectSpec{}}
+	silent.mirror.Status.Held = &v1alpha1.Share{}
+	divide(&o, []agent{silent}, everybody, here, nil)
+	require.EqualValues(t, 17, *o.status.Local.Concurrency, "all but what it said that it wants")
+	silent.mirror.Status = v1alpha1.MirrorStatus{}
+	divide(&o, []agent{silent}, everybody, here, sent)
+	require.Contains(t, o.status.Withheld, "(4 of 20 operations)", "it may have had the tenant and not said so")
+
+	silent.ready = true
+	divide(&o, []agent{silent}, everybody, here, sent)
+	require.Empty(t, o.status.Withheld, "it is back")
+
+	silent.ready, silent.exists, silent.leaving = false, false, true
+	silent.mirror.Status.Held = ptr.To(limits.ShareOf(shares.Share{limits.Seats: 5}))
+	o.status.Shares = []v1alpha1.AgentShare{{Agent: "silent", Share: limits.ShareOf(shares.Share{limits.Seats: 5})}}
+	divide(&o, []agent{silent}, everybody, here, nil)
+	require.Equal(t, "agent silent, deleted and never evicted, keeps 5 of 20 operations: "+
+		"qy agents join silent, then qy agents evict silent if its cluster is gone for good", o.status.Withheld)
+	silent.over = true
+	divide(&o, []agent{silent}, everybody, here, nil)
+	require.Empty(t, o.status.Withheld)
+	require.Empty(t, o.status.Shares)
+}
+
+// An agent that is being deleted gives back what it has, also what it had no limit of.
+func TestADeletedAgentGivesItsShareBack(t *testing.T) {
+	leaves := agent{name: "leaves", exists: true, ready: true, former: true, mirror: &v1alpha1.Mirror{
+		Spec:   v1alpha1.MirrorSpec{Project: &v1alpha1.ProjectSpec{Concurrency: ptr.To[int32](9)}, Revision: 1},
+		Status: v1alpha1.MirrorStatus{Held: ptr.To(limits.ShareOf(shares.Share{limits.Seats: 9}))},
+	}}
+	o := object{concurrency: ptr.To[int32](20), quota: cpuQuota(16), status: &v1alpha1.TenantStatus{
+		Local:  ptr.To(limits.ShareOf(shares.Share{limits.Seats: 11})),
+		Shares: []v1alpha1.AgentShare{{Agent: "leaves", Share: v1alpha1.Share{Concurrency: ptr.To[int32](9), Revision: 1}}},
+	}}
+	want := map[string]shares.Share{"": {limits.Seats: 50, "cpu": 50_000}}
+	step := func() {
+		divide(&o, []agent{leaves}, everybody, want, nil)
+		o.status.Enforced = &v1alpha1.EnforcedLimits{Share: *o.status.Local}
+	}
+	step()
+	step()
+	require.Equal(t, map[string]int64{limits.Seats: 0, "cpu": 0}, limits.OfShare(&o.status.Shares[0].Share))
+	require.EqualValues(t, 11, *o.status.Local.Concurrency, "nothing is free yet")
+
+	leaves.mirror.Spec.Project = &v1alpha1.ProjectSpec{Concurrency: ptr.To[int32](0), Quota: cpuQuota(0)}
+	leaves.mirror.Spec.Revision = o.status.Shares[0].Revision
+	leaves.mirror.Status.Held = ptr.To(limits.ShareOf(shares.Share{limits.Seats: 2, "cpu": 4000}))
+	step()
+	require.EqualValues(t, 18, *o.status.Local.Concurrency, "two run there")
+	require.Len(t, o.status.Shares, 1)
+	leaves.mirror.Status.Held = ptr.To(limits.ShareOf(shares.Share{limits.Seats: 0, "cpu": 0}))
+	step()
+	require.Empty(t, o.status.Shares)
+	require.Equal(t, map[string]int64{limits.Seats: 20, "cpu": 16_000}, limits.OfShare(o.status.Local))
 }
 
 func TestGive(t *testing.T) {

@@ -275,7 +275,7 @@ func (r *Reconciler) tellQueue(ctx context.Context, q *v1alpha1.Queue, said *v1a
 	if said != nil && said.Queue != nil {
 		q.Status = *said.Queue.DeepCopy()
 		q.Status.Operations, q.Status.Conditions = is.Operations, slices.Clone(is.Conditions)
-		q.Status.Local, q.Status.Shares, q.Status.Enforced, q.Status.Agents = is.Local, is.Shares, is.Enforced, nil
+		q.Status.Local, q.Status.Shares, q.Status.Withheld, q.Status.Enforced, q.Status.Agents = is.Local, is.Shares, is.Withheld, is.Enforced, nil
 	}
 	q.Status.ObservedGeneration = q.Generation
 	ready := state
