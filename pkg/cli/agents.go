@@ -44,6 +44,9 @@ func where(a *v1alpha1.Agent) string {
 }
 
 func agentState(a *v1alpha1.Agent) cell {
+	if !a.DeletionTimestamp.IsZero() {
+		return cell{"Deleting", red}
+	}
 	switch a.Spec.State {
 	case "", v1alpha1.AgentOpen:
 		return cell{string(v1alpha1.AgentOpen), plain}

@@ -86,6 +86,9 @@ const (
 	OperationFinalizer = "queueyard.io/operation"
 	// AgentFinalizer on an Assignment says that it is the agent's: it may run in its cluster.
 	AgentFinalizer = "queueyard.io/agent"
+	// RemoteAgentFinalizer keeps a deleted remote Agent until it has given back all that it had: its assignments, and its shares of
+	// limits.
+	RemoteAgentFinalizer = "queueyard.io/remote-agent"
 	// AgentNamespacePrefix begins the name of the namespace at the hub that belongs to an agent in another cluster.
 	AgentNamespacePrefix = "queueyard-agent-"
 	// AgentLease in that namespace is renewed by the agent.

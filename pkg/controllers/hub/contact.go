@@ -51,10 +51,23 @@ func (c *contacts) heard(agent *v1alpha1.Agent, lease *coordinationv1.Lease, now
 	return is.last, is.at
 }
 
-// condition says how an agent is, of which this was heard last; zero: nothing ever.
-func condition(agent *v1alpha1.Agent, heard, now time.Time) metav1.Condition {
+// outlook is how an agent stands to the hub.
+type outlook struct {
+	heard  time.Time // the last time; zero: never
+	fenced bool      // the hub holds its lease
+	left   remains   // of one that is being deleted
+}
+
+// condition says how an agent is.
+func condition(agent *v1alpha1.Agent, is outlook, now time.Time) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse, ObservedGeneration: agent.Generation, LastTransitionTime: metav1.NewTime(now)}
+	heard, evict := is.heard, "qy agents evict "+agent.Name
 	switch {
+	case agent.Spec.State == v1alpha1.AgentEvicted && !is.fenced && now.Sub(heard) < silence:
+		c.Reason = "Evicted"
+		c.Message = fmt.Sprintf("it was evicted and is in contact: it is drained, and loses what it has if it is silent for %.0f s; open it if its cluster is there (qy agents open %s)", silence.Seconds(), agent.Name)
+	case agent.Spec.State == v1alpha1.AgentEvicted && !is.fenced:
+		c.Reason, c.Message = "Evicted", "it was evicted: what it had runs elsewhere as soon as the hub has its Lease"
 	case agent.Spec.State == v1alpha1.AgentEvicted:
 		c.Reason, c.Message = "Evicted", "it was evicted: what it had runs elsewhere; open it when its cluster is back (qy agents open "+agent.Name+")"
 	case heard.IsZero():
@@ -62,6 +75,11 @@ func condition(agent *v1alpha1.Agent, heard, now time.Time) metav1.Condition {
 	case now.Sub(heard) >= silence:
 		c.Reason = v1alpha1.ReasonUnreachable
 		c.Message = fmt.Sprintf("agent %s unreachable since %s: what it has goes on in its cluster", agent.Name, heard.UTC().Format(time.RFC3339))
+		if !agent.DeletionTimestamp.IsZero() {
+			c.Message += fmt.Sprintf("; it is deleted when it is back and has given back %s, or is evicted because its cluster is gone for good (%s)", is.left, evict)
+		}
+	case !agent.DeletionTimestamp.IsZero():
+		c.Reason, c.Message = "Deleting", fmt.Sprintf("it gets no operations, and is deleted when it has given back %s", is.left)
 	case agent.Spec.State == v1alpha1.AgentDraining:
 		c.Reason, c.Message = "Draining", "it gets no operations: open it to change that (qy agents open "+agent.Name+")"
 	default:

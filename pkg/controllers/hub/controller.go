@@ -58,7 +58,7 @@ func CachedObjects() map[client.Object]cache.ByObject {
 // What agents in other clusters are told, and whether they are there.
 //
 // +kubebuilder:rbac:groups=queueyard.io,resources=agents;queues;projects;organizations,verbs=get;list;watch
-// +kubebuilder:rbac:groups=queueyard.io,resources=agents/status;queues/status,verbs=patch
+// +kubebuilder:rbac:groups=queueyard.io,resources=agents;agents/status;queues/status,verbs=patch
 // +kubebuilder:rbac:groups=queueyard.io,resources=assignments;mirrors,verbs=create;get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=create;list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,resourceNames=agent,verbs=get;patch
@@ -109,8 +109,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.client.Get(ctx, req.NamespacedName, agent); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !agent.Spec.Remote {
-		return ctrl.Result{}, nil
+	if err := r.keep(ctx, agent); err != nil {
+		return ctrl.Result{RequeueAfter: lookAgain}, ignoreConflict(client.IgnoreNotFound(err))
+	}
+	if !controllerutil.ContainsFinalizer(agent, v1alpha1.RemoteAgentFinalizer) {
+		return ctrl.Result{}, nil // it is of this cluster, or goes
 	}
 	if wait := r.looked.soon(agent.Name, r.clock.Now()); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
@@ -135,7 +138,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil && !apierrors.IsNotFound(err) { // no namespace: it has not joined
 		return ctrl.Result{}, err
 	}
-	err = errors.Join(fenceErr, r.tell(ctx, agent, k, said, heard, fenced))
+	var left remains
+	if !agent.DeletionTimestamp.IsZero() {
+		if left, err = r.remains(ctx, agent); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	err = errors.Join(fenceErr, r.tell(ctx, agent, k, said, outlook{heard, fenced, left}))
+	if err == nil && !agent.DeletionTimestamp.IsZero() && left.nothing(agent) {
+		err = r.letGo(ctx, agent, lease, fenced)
+	}
 	return ctrl.Result{RequeueAfter: lookAgain}, err
 }
 
@@ -231,12 +243,12 @@ func (r *Reconciler) share(ctx context.Context, agent string, spec *v1alpha1.Mir
 }
 
 // tell writes how the agent and its queues are.
-func (r *Reconciler) tell(ctx context.Context, agent *v1alpha1.Agent, k known, said map[string]*v1alpha1.MirrorStatus, heard time.Time, fenced bool) error {
-	now := r.clock.Now()
-	state := condition(agent, heard, now)
+func (r *Reconciler) tell(ctx context.Context, agent *v1alpha1.Agent, k known, said map[string]*v1alpha1.MirrorStatus, is outlook) error {
+	now, heard := r.clock.Now(), is.heard
+	state := condition(agent, is, now)
 	before := agent.DeepCopy()
 	s := &agent.Status
-	s.ObservedGeneration, s.Fenced, s.Queues = agent.Generation, fenced, 0
+	s.ObservedGeneration, s.Fenced, s.Queues = agent.Generation, is.fenced, 0
 	if !heard.IsZero() && (s.LastContact == nil || heard.Sub(s.LastContact.Time) >= silence/8) {
 		at := metav1.NewMicroTime(heard.Truncate(time.Microsecond))
 		s.LastContact = &at
@@ -312,14 +324,12 @@ func (r *Reconciler) writeQueue(ctx context.Context, before, q *v1alpha1.Queue) 
 // fence takes the lease of an evicted agent once it is silent, gives up what it had, and gives the lease back when the agent is
 // open again and nothing of it is left. It says whether the hub holds the lease. Silent is what was seen to be, by this process.
 func (r *Reconciler) fence(ctx context.Context, agent *v1alpha1.Agent, lease *coordinationv1.Lease, seen time.Time) (bool, error) {
-	evicted := agent.Spec.State == v1alpha1.AgentEvicted
+	evicted, deleted := agent.Spec.State == v1alpha1.AgentEvicted, !agent.DeletionTimestamp.IsZero()
 	if lease == nil && !evicted {
 		return false, nil
 	}
 	if lease == nil { // it never led, or somebody deleted the lease
-		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
-			Namespace: v1alpha1.AgentNamespace(agent.Name), Name: v1alpha1.AgentLease, Annotations: map[string]string{v1alpha1.FencedAnnotation: "true"},
-		}}
+		lease = fencedLease(agent.Name)
 		if err := r.client.Create(ctx, lease); err != nil {
 			return false, client.IgnoreNotFound(client.IgnoreAlreadyExists(err))
 		}
@@ -332,20 +342,33 @@ func (r *Reconciler) fence(ctx context.Context, agent *v1alpha1.Agent, lease *co
 		if r.clock.Since(seen) < silence {
 			return false, nil // it is there: it is drained instead
 		}
-		changed := lease.DeepCopy()
-		metav1.SetMetaDataAnnotation(&changed.ObjectMeta, v1alpha1.FencedAnnotation, "true")
-		if err := r.client.Patch(ctx, changed, client.MergeFromWithOptions(lease, client.MergeFromWithOptimisticLock{})); err != nil {
-			return false, ignoreConflict(err) // it was renewed meanwhile
+		if taken, err := r.take(ctx, lease); err != nil || !taken {
+			return false, err
 		}
 	}
 	left, err := r.giveUp(ctx, agent.Name)
-	if err != nil || evicted || left > 0 {
+	if err != nil || evicted || deleted || left > 0 {
 		return true, err
 	}
 	changed := lease.DeepCopy()
 	delete(changed.Annotations, v1alpha1.FencedAnnotation)
 	err = r.client.Patch(ctx, changed, client.MergeFromWithOptions(lease, client.MergeFromWithOptimisticLock{}))
 	return err != nil, ignoreConflict(err)
+}
+
+// take makes a lease the hub's; false: it was renewed meanwhile.
+func (r *Reconciler) take(ctx context.Context, lease *coordinationv1.Lease) (bool, error) {
+	changed := lease.DeepCopy()
+	metav1.SetMetaDataAnnotation(&changed.ObjectMeta, v1alpha1.FencedAnnotation, "true")
+	err := r.client.Patch(ctx, changed, client.MergeFromWithOptions(lease, client.MergeFromWithOptimisticLock{}))
+	return err == nil, ignoreConflict(err)
+}
+
+// fencedLease is the lease of an agent that has none, so that nobody leads with it.
+func fencedLease(agent string) *coordinationv1.Lease {
+	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+		Namespace: v1alpha1.AgentNamespace(agent), Name: v1alpha1.AgentLease, Annotations: map[string]string{v1alpha1.FencedAnnotation: "true"},
+	}}
 }
 
 // giveUp takes the finalizer of a fenced agent off all that it had, and says how much there was.

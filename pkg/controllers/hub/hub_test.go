@@ -68,10 +68,16 @@ func (f *fixture) restart() {
 // after lets time go by and has the agent looked at.
 func (f *fixture) after(d time.Duration) {
 	f.Helper()
+	f.look(d)
+	require.NoError(f, f.Get(f.Context(), client.ObjectKeyFromObject(f.agent), f.agent))
+}
+
+// look is after for an agent that may be gone then.
+func (f *fixture) look(d time.Duration) {
+	f.Helper()
 	f.clock.Step(d)
 	_, err := f.reconciler.Reconcile(f.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.agent)})
 	require.NoError(f, err)
-	require.NoError(f, f.Get(f.Context(), client.ObjectKeyFromObject(f.agent), f.agent))
 }
 
 func (f *fixture) make(objects ...client.Object) {

@@ -69,6 +69,8 @@ func (g *group) closed(name string) string {
 		return "is of this cluster, as agent " + g.here() + " is: a queue has one agent in a cluster"
 	case !a.Spec.Remote:
 		return ""
+	case !a.DeletionTimestamp.IsZero():
+		return "is being deleted"
 	case a.Spec.State == v1alpha1.AgentDraining:
 		return "is draining"
 	case a.Spec.State == v1alpha1.AgentEvicted:

@@ -36,6 +36,8 @@ func (p place) closed() string {
 	switch {
 	case !p.agent.Spec.Remote:
 		return ""
+	case !p.agent.DeletionTimestamp.IsZero():
+		return "agent " + p.agent.Name + " is being deleted and gets no operations: give the queue another agent"
 	case p.agent.Spec.State == v1alpha1.AgentDraining:
 		return "agent " + p.agent.Name + " is draining and gets no operations: open it, or give the queue another agent"
 	case p.agent.Spec.State == v1alpha1.AgentEvicted:
