@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -34,7 +36,7 @@ func newAgentsEvict(s *Shell) *cobra.Command {
 		Long: `Says that the cluster of an agent is gone for good. What the agent had and was not over runs again, here or wherever its queue is
 served then, at once. So evict only when nothing can run in that cluster any more: what still ran there would run twice.
 
-It is refused while the agent is in contact: drain that one, or stop it first. The hub takes the agent's Lease before anything
+It is refused while the hub hears of the agent: drain that one, or stop it first. The hub takes the agent's Lease before anything
 else, so an agent that comes back finds that it has nothing; if it is the faster one, it is drained instead.`,
 		Args:              exactly("NAME"),
 		ValidArgsFunction: s.completeNames(true, agentKind),
@@ -77,13 +79,14 @@ func (e *evict) run(ctx context.Context, name string) error {
 	if !e.wait {
 		return nil
 	}
-	return e.follow(ctx, c, name)
+	return e.follow(ctx, c, name, had)
 }
 
 // remains is what is left of an agent at the hub.
 type remains struct {
 	lease       *coordinationv1.Lease // nil: it never had one
 	assignments []v1alpha1.Assignment
+	joined      bool // its namespace exists
 }
 
 func (c *cluster) remains(ctx context.Context, agent string) (remains, error) {
@@ -100,7 +103,11 @@ func (c *cluster) remains(ctx context.Context, agent string) (remains, error) {
 	if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
 		return r, err
 	}
-	r.assignments = list.Items
+	r.assignments, r.joined = list.Items, true
+	if r.lease == nil { // the hub makes one, if it can
+		err := c.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{})
+		r.joined = !apierrors.IsNotFound(err)
+	}
 	return r, nil
 }
 
@@ -138,16 +145,27 @@ func (r remains) renewed() (at time.Time, good time.Duration) {
 	return r.lease.Spec.RenewTime.Time, good
 }
 
-// outOfContact refuses to evict an agent that somebody hears.
+// outOfContact refuses to evict an agent that the hub hears of. The times in a Lease are by the agent's clock, which may be wrong: they can
+// say that it is there, and not that it is away.
 func (e *evict) outOfContact(a *v1alpha1.Agent, had remains) error {
-	heard, good := had.renewed()
-	quiet := e.shell.Now().Sub(heard)
-	if had.fenced() || !ready(a) && (heard.IsZero() || quiet >= good) {
+	if had.fenced() {
 		return nil
 	}
-	says := "is Ready"
-	if !heard.IsZero() && quiet < good {
+	heard, good := had.renewed()
+	says := ""
+	is := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ReadyCondition)
+	switch quiet := e.shell.Now().Sub(heard); {
+	case is == nil:
+		return fmt.Errorf("nobody has said yet whether agent %q is in contact: does queueyard-controller run?", a.Name)
+	case is.Reason != v1alpha1.ReasonUnreachable && is.Reason != v1alpha1.ReasonNotJoined:
+		says = "is in contact"
+		if last := a.Status.LastContact; last != nil {
+			says = fmt.Sprintf("is in contact, last %s ago", e.shell.since(last.Time))
+		}
+	case !heard.IsZero() && quiet >= 0 && quiet < good:
 		says = fmt.Sprintf("was in contact %s ago", e.shell.since(heard))
+	default:
+		return nil
 	}
 	return fmt.Errorf("agent %q %s, so what it has may run: qy agents drain %s gives it nothing more; to evict it stop it in its cluster, and wait %.0f s",
 		a.Name, says, a.Name, good.Seconds())
@@ -178,37 +196,41 @@ func (e *evict) confirm(name string, had remains) error {
 	return nil
 }
 
-// follow shows what is left until nothing is.
-func (e *evict) follow(ctx context.Context, c *cluster, name string) error {
+// follow shows what is left until nothing is, and the agent can begin nothing.
+func (e *evict) follow(ctx context.Context, c *cluster, name string, had remains) error {
 	said := ""
 	return poll(ctx, e.timeout, func() (bool, error) {
 		left, err := c.remains(ctx, name)
 		if err != nil {
 			return false, err
 		}
-		line, done := e.progress(name, left)
+		line, done := progress(name, had, left)
 		if line != said {
 			fmt.Fprintln(e.shell.Out, line)
 			said = line
 		}
 		return done, nil
 	}, func() error {
-		return outcome{codeUnfinished, fmt.Sprintf("after %s agent %q still has something; qy agents evict %s goes on waiting", e.timeout, name, name)}
+		return outcome{codeUnfinished, fmt.Sprintf("after %s the eviction of agent %q is not over; qy agents evict %s goes on waiting", e.timeout, name, name)}
 	})
 }
 
-// progress puts what is left of an evicted agent in words.
-func (e *evict) progress(name string, left remains) (line string, done bool) {
+// progress puts what is left of an evicted agent in words. What it had when it was evicted tells whether it has come back.
+func progress(name string, had, left remains) (line string, done bool) {
 	all, _ := left.claimed()
-	heard, good := left.renewed()
-	switch {
-	case len(left.assignments) == 0:
-		return "nothing of agent " + name + " is left", true
+	has := fmt.Sprintf("%s left, of which %d claimed", count(len(left.assignments), "assignment", "assignments"), all)
+	before, _ := had.renewed()
+	now, _ := left.renewed()
+	switch nothing := len(left.assignments) == 0; {
+	case nothing && left.fenced():
+		return "nothing of agent " + name + " is left, and its Lease is the hub's", true
+	case nothing && !left.joined:
+		return "nothing of agent " + name + " is left: it has not joined", true
 	case left.fenced():
-		return fmt.Sprintf("its Lease is the hub's; %s left, of which %d claimed", count(len(left.assignments), "assignment", "assignments"), all), false
-	case !heard.IsZero() && e.shell.Now().Sub(heard) < good:
-		return fmt.Sprintf("the agent is back in contact and is drained instead; %s left, of which %d claimed", count(len(left.assignments), "assignment", "assignments"), all), false
+		return "its Lease is the hub's; " + has, false
+	case !now.Equal(before):
+		return fmt.Sprintf("the agent is back in contact and is drained instead; %s; qy agents open %s ends that", has, name), false
 	default:
-		return fmt.Sprintf("waits until the hub has its Lease; %s left, of which %d claimed", count(len(left.assignments), "assignment", "assignments"), all), false
+		return "waits until the hub has its Lease; " + has, false
 	}
 }

@@ -35,7 +35,7 @@ status:
   lastContact: "2026-03-01T11:59:52.000000Z"
   levels: [{priority: -1, seats: 8, demand: 8, used: 3}]
   report: {version: v0.1.0, kubernetesVersion: v1.36.3, nodes: 4, allocatable: {cpu: "32", nvidia.com/gpu: "8"}, pending: 5, admitted: 3}
-  conditions: [{type: Ready, status: "True", reason: InContact, message: "", lastTransitionTime: "2026-03-01T11:00:00Z"}]
+  conditions: [{type: Ready, status: "True", reason: Serving, message: "", lastTransitionTime: "2026-03-01T11:00:00Z"}]
 ---
 kind: Agent
 metadata: {name: gpu-west}
@@ -45,7 +45,7 @@ status:
   pending: 0
   admitted: 0
   lastContact: "2026-03-01T10:30:00.000000Z"
-  conditions: [{type: Ready, status: "False", reason: Unreachable, message: "agent gpu-west unreachable since 2026-03-01T10:30:00Z", lastTransitionTime: "2026-03-01T10:30:40Z"}]
+  conditions: [{type: Ready, status: "False", reason: AgentUnreachable, message: "agent gpu-west unreachable since 2026-03-01T10:30:00Z", lastTransitionTime: "2026-03-01T10:30:40Z"}]
 ---
 kind: Queue
 metadata: {name: gpu}
@@ -62,6 +62,23 @@ spec: {origin: {namespace: team, name: train-` + name + `, uid: u}, namespace: t
 status: {operation: {phase: running, startTime: "2026-03-01T10:00:00.000000Z"}}
 `
 }
+
+// drained agents: one that is in contact and whose clock is wrong, and one that nobody has looked at.
+const drained = `
+kind: Agent
+metadata: {name: gpu-north}
+spec: {remote: true, state: Draining}
+status:
+  queues: 0
+  pending: 0
+  admitted: 0
+  lastContact: "2026-03-01T11:59:57.000000Z"
+  conditions: [{type: Ready, status: "False", reason: Draining, message: "it gets no operations", lastTransitionTime: "2026-03-01T10:30:40Z"}]
+---
+kind: Agent
+metadata: {name: gpu-new}
+spec: {remote: true}
+`
 
 func TestAgents(t *testing.T) {
 	s := begin(t)
@@ -164,6 +181,9 @@ func TestAgentsEvict(t *testing.T) {
 	s.given(taken("a") + "---" + taken("b"))
 	s.qy("agents", "evict", "default", "--yes")
 	s.qy("agents", "evict", "gpu-east", "--yes")
+	s.given(drained)
+	s.qy("agents", "evict", "gpu-north", "--yes")
+	s.qy("agents", "evict", "gpu-new", "--yes")
 
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "queueyard-agent-gpu-west", Name: v1alpha1.AgentLease}}
 	lease.Spec.RenewTime = &metav1.MicroTime{Time: noon.Add(-12 * time.Second)}
@@ -191,4 +211,14 @@ func TestAgentsEvict(t *testing.T) {
 		s.letGo(object(s, &v1alpha1.Assignment{}, "queueyard-agent-gpu-west", name))
 	}
 	s.qy("agents", "evict", "gpu-west")
+
+	// That nothing of it is left is not enough: it may still claim.
+	lease.Annotations = nil
+	require.NoError(t, shared.admin.Update(t.Context(), lease))
+	s.qy("agents", "evict", "gpu-west", "--timeout", "1ms")
+	s.then = map[string]func(){"/apis/coordination.k8s.io/v1/namespaces/queueyard-agent-gpu-west/leases/agent": func() {
+		lease.Spec.RenewTime = &metav1.MicroTime{Time: lease.Spec.RenewTime.Add(time.Second)}
+		require.NoError(t, shared.admin.Update(t.Context(), lease))
+	}}
+	s.qy("agents", "evict", "gpu-west", "--timeout", "1ms")
 }

@@ -156,6 +156,9 @@ func (s *Shell) tenant(status *v1alpha1.TenantStatus, quota *v1alpha1.Quota) err
 	if err := s.usage(status.Usage, status.CostRate, quota, status.Budget); err != nil {
 		return err
 	}
+	if status.Withheld != "" {
+		fmt.Fprintf(s.Out, "\nOf its limits %s.\n", status.Withheld)
+	}
 	if len(status.Shares) == 0 {
 		return nil
 	}

@@ -76,6 +76,9 @@ func (s *Shell) describeQueue(ctx context.Context, c *cluster, q *v1alpha1.Queue
 	if err := s.usage(q.Status.Usage, q.Status.CostRate, q.Spec.Quota, q.Status.Budget); err != nil {
 		return err
 	}
+	if q.Status.Withheld != "" {
+		fmt.Fprintf(s.Out, "\nOf its limits %s.\n", q.Status.Withheld)
+	}
 	return s.line(ctx, c, q.Name)
 }
 

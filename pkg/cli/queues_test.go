@@ -108,6 +108,7 @@ status:
   admitted: 12
   usage: {cpu: "48"}
   budget: {windowStart: "2026-03-01T00:00:00Z", windowEnd: "2026-03-02T00:00:00Z", spent: "1000.00", left: "0.00", accountedUntil: "2026-03-01T12:00:00Z"}
+  withheld: "agent gpu-east, unreachable since 2026-03-01T10:30:00Z, keeps 40 of 100 operations: until it is back, or evicted because its cluster is gone for good (qy agents evict gpu-east)"
   local: {concurrency: 60, resources: {cpu: "300"}, revision: 1}
   shares: [{agent: gpu-east, concurrency: 40, resources: {cpu: "100"}, budget: "250", revision: 2}]
 ---

@@ -245,7 +245,9 @@ const explanation = `{"kind":"Explanation","metadata":{"name":"wait","namespace"
   {"kind":"Queue","name":"gpu","resource":"nvidia.com/gpu","limit":"8","used":"7","need":"2","held":"1","ok":false},
   {"kind":"Queue","name":"gpu","resource":"queueyard.io/cost","limit":"20","used":"8500m","need":"2","ok":true},
   {"kind":"Agent","name":"default","limit":"10","used":"6","need":"1","kept":"2","keptFor":["night","cpu"],"ok":true},
-  {"kind":"Project","name":"vision","limit":"-1","used":"3","need":"1","ok":true}],
+  {"kind":"Project","name":"vision","limit":"-1","used":"3","need":"1","ok":true},
+  {"kind":"Organization","name":"acme","limit":"60","whole":"100","used":"60","need":"1","ok":false},
+  {"kind":"Organization","name":"acme","resource":"queueyard.io/cost","limit":"2500m","whole":"3500m","used":"2","need":"1","ok":false}],
  "facts":["queue gpu's budget is used up until 2026-04-01T00:00:00Z"],
  "holders":{"limit":{"kind":"Queue","name":"gpu"},"operations":4,"hidden":1,"items":[
   {"namespace":"team","kind":"Operation","name":"train","queue":"gpu","amount":"1","pods":1,"endsBy":"2026-03-01T12:20:00Z"},
@@ -271,6 +273,10 @@ func TestWhy(t *testing.T) {
 		root + "operations/over/explanation":      `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"over"},"message":"no pod of an Job over in namespace team waits or runs in a queue"}`,
 	}
 	s.given(`
+kind: Organization
+metadata: {name: acme}
+status: {withheld: "agent west, unreachable since 2026-03-01T10:30:00Z, keeps 40 of 100 operations: until it is back, or evicted because its cluster is gone for good (qy agents evict west)"}
+---
 kind: Operation
 metadata: {name: wait, labels: {queueyard.io/workflow: sweep}, annotations: {queueyard.io/approved-by: ada}}
 spec: {queue: gpu, approved: true, template: {pod: {spec: {}}}}

@@ -159,12 +159,47 @@ func (c *Client) explainLine(ctx context.Context, x *Explanation, path string, q
 		x.Unanswered = err
 	default:
 		x.add(said)
+		c.withheld(ctx, x, said.Checks)
 		return true
 	}
 	if x.Summary == "" {
 		x.Summary = "stands in no line"
 	}
 	return false
+}
+
+// withheld notes where agents that are not heard of keep a part of a limit that leaves no room.
+func (c *Client) withheld(ctx context.Context, x *Explanation, checks []visibility.Check) {
+	noted := map[string]bool{}
+	for i := range checks {
+		k := &checks[i]
+		what := strings.ToLower(k.Kind) + " " + k.Name
+		if k.OK || noted[what] {
+			continue
+		}
+		noted[what] = true
+		key, says := client.ObjectKey{Name: k.Name}, ""
+		switch k.Kind {
+		case "Queue":
+			q := &v1alpha1.Queue{}
+			if c.Objects.Get(ctx, key, q) == nil {
+				says = q.Status.Withheld
+			}
+		case "Project":
+			p := &v1alpha1.Project{}
+			if c.Objects.Get(ctx, key, p) == nil {
+				says = p.Status.Withheld
+			}
+		case "Organization":
+			o := &v1alpha1.Organization{}
+			if c.Objects.Get(ctx, key, o) == nil {
+				says = o.Status.Withheld
+			}
+		}
+		if says != "" {
+			x.Notes = append(x.Notes, "Of the limits of "+what+" "+says+".")
+		}
+	}
 }
 
 func sentence(text string) string {

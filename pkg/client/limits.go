@@ -27,6 +27,13 @@ func LimitText(k *visibility.Check) string {
 	default:
 		text += fmt.Sprintf("%s %s/%s, needs %s", k.Resource, k.Used.String(), most, k.Need.String())
 	}
+	if k.Whole != nil {
+		whole := k.Whole.String()
+		if k.Resource == CostResource {
+			whole = Number(*k.Whole)
+		}
+		text += " (this cluster's share of " + whole + ")"
+	}
 	if k.Held != nil {
 		text += fmt.Sprintf("; %s held for what has waited too long", k.Held.String())
 	}
