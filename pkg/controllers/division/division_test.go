@@ -74,7 +74,7 @@ type world struct {
 	t       *testing.T
 	ctx     context.Context
 	random  *rand.Rand
-	org     tenant
+	tenant  tenant
 	seen    map[string]client.Object // what a cache has
 	clock   *testingclock.FakeClock
 	divider *divider
@@ -123,9 +123,9 @@ func bound(s shares.Share, dim string) int64 {
 	return 1 << 40
 }
 
-func newWorld(t *testing.T, name string, agents ...string) *world {
+func newWorld(t *testing.T, divided tenant, agents ...string) *world {
 	w := &world{
-		t: t, ctx: t.Context(), org: tenant{ledger.Organization, name}, seen: map[string]client.Object{},
+		t: t, ctx: t.Context(), tenant: divided, seen: map[string]client.Object{},
 		clock: testingclock.NewFakeClock(time.Now()), hub: &place{used: shares.Share{}, demand: shares.Share{}}, workers: map[string]*worker{},
 	}
 	if *seed == 0 {
@@ -134,14 +134,29 @@ func newWorld(t *testing.T, name string, agents ...string) *world {
 	t.Logf("again: -seed %d", *seed)
 	w.random = rand.New(rand.NewPCG(*seed, 0))
 	w.lead()
-	require.NoError(t, api.Create(w.ctx, &v1alpha1.Organization{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec:       v1alpha1.OrganizationSpec{Concurrency: ptr.To[int32](20), Quota: cpuQuota(16)},
-	}))
 	for _, a := range agents {
 		w.join(a)
 	}
+	o := divided.empty()
+	o.SetName(divided.name)
+	if q, is := o.Object.(*v1alpha1.Queue); is {
+		q.Spec.Agents = append([]string{"home"}, agents...)
+		require.NoError(t, client.IgnoreAlreadyExists(api.Create(w.ctx, &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "home"}})))
+	}
+	o.bind(ptr.To[int32](20), cpuQuota(16))
+	require.NoError(t, api.Create(w.ctx, o.Object))
 	return w
+}
+
+// bind sets the limits.
+func (o *object) bind(concurrency *int32, quota *v1alpha1.Quota) {
+	switch is := o.Object.(type) {
+	case *v1alpha1.Organization:
+		is.Spec.Concurrency, is.Spec.Quota = concurrency, quota
+	case *v1alpha1.Queue:
+		is.Spec.Concurrency, is.Spec.Quota = concurrency, quota
+	}
+	o.concurrency, o.quota = concurrency, quota
 }
 
 func cpuQuota(n int64) *v1alpha1.Quota {
@@ -151,7 +166,9 @@ func cpuQuota(n int64) *v1alpha1.Quota {
 func (w *world) join(agent string) {
 	require.NoError(w.t, client.IgnoreAlreadyExists(api.Create(w.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.AgentNamespace(agent)}})))
 	require.NoError(w.t, api.Create(w.ctx, &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: agent}, Spec: v1alpha1.AgentSpec{Remote: true}}))
-	require.NoError(w.t, api.Create(w.ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.AgentNamespace(agent), Name: v1alpha1.AgentLease}}))
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.AgentNamespace(agent), Name: v1alpha1.AgentLease}}
+	require.NoError(w.t, client.IgnoreNotFound(api.Delete(w.ctx, lease)))
+	require.NoError(w.t, api.Create(w.ctx, lease))
 	w.workers[agent] = &worker{name: agent, place: place{used: shares.Share{}, demand: shares.Share{}}}
 }
 
@@ -219,15 +236,19 @@ func assign(to, from client.Object) error {
 	return json.Unmarshal(text, to)
 }
 
-func (w *world) organization() *v1alpha1.Organization {
-	o := &v1alpha1.Organization{}
-	require.NoError(w.t, api.Get(w.ctx, client.ObjectKey{Name: w.org.name}, o))
-	return o
+// get is what is divided, as it is now.
+func (w *world) get() *object { return w.read(api) }
+
+func (w *world) read(reader client.Reader) *object {
+	o := w.tenant.empty()
+	require.NoError(w.t, reader.Get(w.ctx, client.ObjectKey{Name: w.tenant.name}, o.Object))
+	o.read()
+	return &o
 }
 
 func (w *world) mirror(agent string) *v1alpha1.Mirror {
 	m := &v1alpha1.Mirror{}
-	err := api.Get(w.ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent), Name: w.org.mirror()}, m)
+	err := api.Get(w.ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent), Name: w.tenant.mirror()}, m)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -237,7 +258,7 @@ func (w *world) mirror(agent string) *v1alpha1.Mirror {
 
 // could is what all clusters together may use before anybody is told anything else.
 func (w *world) could(dim string) int64 {
-	o := w.organization()
+	o := w.get()
 	local := max(bound(w.hub.enforced, dim), w.hub.used[dim], bound(narrowed(o), dim))
 	sum := local
 	for _, k := range w.workers {
@@ -245,7 +266,7 @@ func (w *world) could(dim string) int64 {
 		if m := w.mirror(k.name); m != nil {
 			n = max(n, bound(published(&m.Spec), dim))
 		}
-		if is := shareOf(&o.Status, k.name); is != nil {
+		if is := shareOf(o.status, k.name); is != nil {
 			n = max(n, bound(limits.OfShare(&is.Share), dim)) // is about to be published
 		}
 		sum += n
@@ -253,10 +274,15 @@ func (w *world) could(dim string) int64 {
 	return sum
 }
 
-// narrowed is what the hub's scheduler makes of an organization.
-func narrowed(o *v1alpha1.Organization) shares.Share {
-	s := shares.Share(limits.OfTenant(o.Spec.Concurrency, o.Spec.Quota))
-	for dim, n := range limits.OfShare(o.Status.Local) {
+// narrowed is what the hub's scheduler makes of limits. Of a queue that others have shares of, it has nothing before it has one.
+func narrowed(o *object) shares.Share {
+	s := shares.Share(limits.OfTenant(o.concurrency, o.quota))
+	if _, queue := o.Object.(*v1alpha1.Queue); queue && o.status.Local == nil && len(o.status.Shares) > 0 {
+		for dim := range s {
+			s[dim] = 0
+		}
+	}
+	for dim, n := range limits.OfShare(o.status.Local) {
 		if whole, limited := s[dim]; limited {
 			s[dim] = min(whole, n)
 		}
@@ -313,7 +339,7 @@ func scale(dim string) int64 {
 }
 
 func (w *world) divide() {
-	_, err := w.divider.Reconcile(w.ctx, w.org.request())
+	_, err := w.divider.Reconcile(w.ctx, w.tenant.request())
 	if errors.Is(err, errKilled) {
 		w.lead()
 		return
@@ -323,23 +349,29 @@ func (w *world) divide() {
 
 // publish is what the hub's controller does: the mirror says what the status of the tenant says.
 func (w *world) publish(agent string) {
-	o, m := &v1alpha1.Organization{}, &v1alpha1.Mirror{}
-	err := w.divider.client.Get(w.ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent), Name: w.org.mirror()}, m)
+	m := &v1alpha1.Mirror{}
+	err := w.divider.client.Get(w.ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent), Name: w.tenant.mirror()}, m)
 	fresh := apierrors.IsNotFound(err)
 	if !fresh {
 		require.NoError(w.t, err)
 	}
-	if fresh {
-		o = w.organization()
-	} else {
-		require.NoError(w.t, w.divider.client.Get(w.ctx, client.ObjectKey{Name: w.org.name}, o))
+	o := w.get()
+	if !fresh {
+		o = w.read(w.divider.client)
 	}
-	spec := v1alpha1.MirrorSpec{Name: w.org.name, Organization: o.Spec.DeepCopy()}
+	spec := v1alpha1.MirrorSpec{Name: w.tenant.name}
+	switch is := o.Object.(type) {
+	case *v1alpha1.Organization:
+		spec.Organization = is.Spec.DeepCopy()
+	case *v1alpha1.Queue:
+		spec.Queue = is.Spec.DeepCopy()
+		spec.Queue.Agent, spec.Queue.Agents = agent, nil
+	}
 	if fresh {
-		Give(&spec, o.Status.Shares, agent, nil)
-		m.Namespace, m.Name, m.Spec = v1alpha1.AgentNamespace(agent), w.org.mirror(), spec
+		Give(&spec, o.status.Shares, agent, nil)
+		m.Namespace, m.Name, m.Spec = v1alpha1.AgentNamespace(agent), w.tenant.mirror(), spec
 		err = w.divider.client.Create(w.ctx, m)
-	} else if Give(&spec, o.Status.Shares, agent, &m.Spec) {
+	} else if Give(&spec, o.status.Shares, agent, &m.Spec) {
 		m.Spec = spec
 		err = w.divider.client.Update(w.ctx, m)
 	}
@@ -370,6 +402,10 @@ func (k *worker) report(w *world) {
 	}
 	m.Status.Held = ptr.To(limits.ShareOf(k.held()))
 	m.Status.Demand = ptr.To(limits.ShareOf(k.demand))
+	if m.Spec.Queue != nil { // that of one is told with its numbers
+		m.Status.Demand = &v1alpha1.Share{Concurrency: ptr.To(int32(k.demand[limits.Seats]))}
+		m.Status.Queue = &v1alpha1.QueueStatus{Admitted: int32(k.used[limits.Seats]), Usage: limits.Quantities(map[string]int64{"cpu": k.used["cpu"]}), Conditions: []metav1.Condition{}}
+	}
 	if maps.Equal(published(&m.Spec), k.applied) && k.of == k.generation {
 		m.Status.ObservedGeneration = m.Generation
 	}
@@ -386,40 +422,45 @@ func (p *place) use(random *rand.Rand, dim string) {
 	}
 }
 
-// schedule is the hub's scheduler: it sees the organization.
+// schedule is the hub's scheduler: it sees the limits.
 func (w *world) schedule() {
-	o := w.organization()
-	w.hub.enforced, w.hub.of, w.hub.revision = narrowed(o), o.Generation, 0
-	if o.Status.Local != nil {
-		w.hub.revision = o.Status.Local.Revision
+	o := w.get()
+	w.hub.enforced, w.hub.of, w.hub.revision = narrowed(o), o.GetGeneration(), 0
+	if o.status.Local != nil {
+		w.hub.revision = o.status.Local.Revision
 	}
 }
 
-// report is the status of the organization, as the hub's scheduler writes it.
+// report is the status, as the hub's scheduler writes it. That of a queue says what is used where that is more, and counts all clusters.
 func (w *world) report() {
 	if w.hub.enforced == nil {
 		return
 	}
-	enforced := v1alpha1.EnforcedLimits{Share: limits.ShareOf(w.hub.enforced), Generation: w.hub.of}
+	o, enforced := w.get(), v1alpha1.EnforcedLimits{Share: limits.ShareOf(w.hub.enforced), Generation: w.hub.of}
+	status := map[string]any{"admitted": w.hub.used[limits.Seats], "usage": limits.Quantities(map[string]int64{"cpu": w.hub.used["cpu"]})}
+	if q, is := o.Object.(*v1alpha1.Queue); is {
+		enforced.Share = limits.ShareOf(w.hub.held())
+		status["pending"] = max(w.hub.demand[limits.Seats]-w.hub.used[limits.Seats], 0)
+		status["running"], status["conditions"] = 0, append([]metav1.Condition{}, q.Status.Conditions...)
+	} else {
+		status["demand"] = limits.ShareOf(w.hub.demand)
+	}
 	enforced.Revision = w.hub.revision
-	demand := limits.ShareOf(w.hub.demand)
-	patch, err := json.Marshal(map[string]any{"status": map[string]any{
-		"admitted": w.hub.used[limits.Seats], "usage": limits.Quantities(map[string]int64{"cpu": w.hub.used["cpu"]}),
-		"enforced": enforced, "demand": demand,
-	}})
+	status["enforced"] = enforced
+	patch, err := json.Marshal(map[string]any{"status": status})
 	require.NoError(w.t, err)
-	require.NoError(w.t, api.Status().Patch(w.ctx, w.organization(), client.RawPatch(types.MergePatchType, patch)))
+	require.NoError(w.t, api.Status().Patch(w.ctx, o.Object, client.RawPatch(types.MergePatchType, patch)))
 }
 
 func (w *world) limit(dim string) {
-	o := w.organization()
+	o := w.get()
 	n := w.random.Int64N(30)
 	if dim == limits.Seats {
-		o.Spec.Concurrency = ptr.To(int32(n))
+		o.bind(ptr.To(int32(n)), o.quota)
 	} else {
-		o.Spec.Quota = cpuQuota(n)
+		o.bind(o.concurrency, cpuQuota(n))
 	}
-	require.NoError(w.t, client.IgnoreNotFound(api.Update(w.ctx, o)))
+	require.NoError(w.t, client.IgnoreNotFound(api.Update(w.ctx, o.Object)))
 }
 
 func (w *world) ready(agent string, ready bool) {
@@ -438,7 +479,7 @@ func (w *world) settle() {
 	w.fail = false
 	quiet := 0
 	for range 12 {
-		before := w.organization().Status
+		before := *w.get().status
 		w.schedule()
 		w.report()
 		w.clock.Step(period)
@@ -449,7 +490,7 @@ func (w *world) settle() {
 			k.schedule()
 			k.report(w)
 		}
-		if now := w.organization().Status; maps.EqualFunc(given(&before), given(&now), maps.Equal) && w.acknowledged(&now) {
+		if now := *w.get().status; maps.EqualFunc(given(&before), given(&now), maps.Equal) && w.acknowledged(&now) {
 			quiet++
 		} else {
 			quiet = 0
@@ -480,7 +521,13 @@ func given(status *v1alpha1.TenantStatus) map[string]shares.Share {
 }
 
 func TestAllClustersTogetherStayWithinTheLimit(t *testing.T) {
-	w := newWorld(t, "acme", "east", "north", "west")
+	for _, divided := range []tenant{{ledger.Organization, "acme"}, {ledger.Queue, "everywhere"}} {
+		t.Run(divided.kind.String(), func(t *testing.T) { newWorld(t, divided, "east", "north", "west").isWithin(t) })
+	}
+}
+
+// isWithin has anything happen, in any order.
+func (w *world) isWithin(t *testing.T) {
 	w.schedule()
 	w.report()
 	w.settle()
@@ -489,16 +536,16 @@ func TestAllClustersTogetherStayWithinTheLimit(t *testing.T) {
 	generation := int64(0)
 	for range *steps {
 		w.step()
-		o := w.organization()
-		whole := limits.OfTenant(o.Spec.Concurrency, o.Spec.Quota)
+		o := w.get()
+		whole := limits.OfTenant(o.concurrency, o.quota)
 		for _, dim := range dims {
 			now := w.could(dim)
-			if o.Generation == generation { // else what was lowered goes down from here on
+			if o.GetGeneration() == generation { // else what was lowered goes down from here on
 				require.LessOrEqual(t, now, max(whole[dim], before[dim]), "%q", dim)
 			}
 			before[dim] = now
 		}
-		generation = o.Generation
+		generation = o.GetGeneration()
 	}
 	for _, k := range w.workers {
 		k.cut = false
@@ -506,13 +553,13 @@ func TestAllClustersTogetherStayWithinTheLimit(t *testing.T) {
 		k.used, k.demand = shares.Share{}, shares.Share{limits.Seats: 100}
 	}
 	w.hub.used, w.hub.demand = shares.Share{}, shares.Share{limits.Seats: 100}
-	o := w.organization()
-	o.Spec.Concurrency = ptr.To[int32](20)
-	require.NoError(t, api.Update(w.ctx, o))
+	o := w.get()
+	o.bind(ptr.To[int32](20), o.quota)
+	require.NoError(t, api.Update(w.ctx, o.Object))
 	w.settle()
-	o = w.organization()
+	o = w.get()
 	for _, name := range []string{"", "east", "north", "west"} {
-		require.Equal(t, int64(5), given(&o.Status)[name][limits.Seats], "%q: everybody wants more than there is", name)
+		require.Equal(t, int64(5), given(o.status)[name][limits.Seats], "%q: everybody wants more than there is", name)
 	}
 	w.comesTooLate(t)
 	w.retire(t)
@@ -521,8 +568,8 @@ func TestAllClustersTogetherStayWithinTheLimit(t *testing.T) {
 // comesTooLate has a controller write what it decided before another one took over.
 func (w *world) comesTooLate(t *testing.T) {
 	w.workers["east"].demand = shares.Share{limits.Seats: 0}
-	o := w.organization()
-	before := given(&o.Status)
+	o := w.get()
+	before := given(o.status)
 	former := interceptor.NewClient(api, interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			w.hub.demand = shares.Share{limits.Seats: 0}
@@ -532,11 +579,11 @@ func (w *world) comesTooLate(t *testing.T) {
 	})
 	w.workers["east"].report(w)
 	d := &divider{client: former, live: api, demands: newDemands(func(tenant) {}), clock: w.clock, wrote: map[tenant]time.Time{}}
-	result, err := d.Reconcile(w.ctx, w.org.request())
+	result, err := d.Reconcile(w.ctx, w.tenant.request())
 	require.NoError(t, err)
 	require.Equal(t, period/4, result.RequeueAfter, "it looks again")
-	o = w.organization()
-	now := given(&o.Status)
+	o = w.get()
+	now := given(o.status)
 	require.NotEqual(t, before, now)
 	require.Equal(t, int64(10), now["north"][limits.Seats], "what the other divided stands")
 }
@@ -550,21 +597,21 @@ func (w *world) retire(t *testing.T) {
 		require.NoError(t, api.Update(w.ctx, a))
 		w.workers[name].cut = true
 		w.ready(name, false)
-		o := w.organization()
-		has := given(&o.Status)[name]
+		o := w.get()
+		has := given(o.status)[name]
 		w.settle()
-		o = w.organization()
-		require.Equal(t, has, given(&o.Status)[name], "nobody has taken its lease: it may act")
+		o = w.get()
+		require.Equal(t, has, given(o.status)[name], "nobody has taken its lease: it may act")
 
 		lease := &coordinationv1.Lease{}
 		require.NoError(t, api.Get(w.ctx, client.ObjectKey{Namespace: v1alpha1.AgentNamespace(name), Name: v1alpha1.AgentLease}, lease))
 		lease.Annotations = map[string]string{v1alpha1.FencedAnnotation: "true"}
 		require.NoError(t, api.Update(w.ctx, lease))
 		w.settle()
-		o = w.organization()
-		require.Equal(t, int64(0), given(&o.Status)[name][limits.Seats])
+		o = w.get()
+		require.Equal(t, int64(0), given(o.status)[name][limits.Seats])
 		sum := int64(0)
-		for _, s := range given(&o.Status) {
+		for _, s := range given(o.status) {
 			sum += s[limits.Seats]
 		}
 		require.Equal(t, int64(20), sum, "it gave its share back")
@@ -572,11 +619,11 @@ func (w *world) retire(t *testing.T) {
 		require.NoError(t, api.Delete(w.ctx, a))
 		delete(w.workers, name)
 		w.settle()
-		o = w.organization()
-		require.Len(t, o.Status.Shares, 2-left)
+		o = w.get()
+		require.Len(t, o.status.Shares, 2-left)
 	}
-	o := w.organization()
-	require.Nil(t, o.Status.Local, "nobody is left to share with")
+	o := w.get()
+	require.Nil(t, o.status.Local, "nobody is left to share with")
 }
 
 // An agent that was silent already when the tenant came has nothing of it, and keeps nothing from the others.

@@ -20,6 +20,18 @@ func (s state) running() (n int) {
 	return n
 }
 
+// uncounted says that a copy runs which the hub does not know of. What an agent runs that was not evicted is, whether it is heard of or not, an
+// Assignment with its finalizer: so those bound what it may begin while nobody hears of it.
+func (s state) uncounted() bool {
+	for at, r := range s.replicas {
+		o := s.objects[at]
+		if r.uid != 0 && r.life == runs && !s.evicted[slot(at).agent()] && (o.uid != r.uid || !o.agentFinalizer) {
+			return true
+		}
+	}
+	return false
+}
+
 // settled says that it is over, and nothing of it is left anywhere that is up.
 func (s state) settled() bool {
 	if s.phase != done {
@@ -70,6 +82,9 @@ func explore(r rules, from state, bound int) found {
 		}
 		if s.running() > 1 {
 			return found{states: len(all), wrong: way(i) + "runs twice"}
+		}
+		if s.uncounted() {
+			return found{states: len(all), wrong: way(i) + "runs, and the hub does not know of it"}
 		}
 		for _, next := range r.steps(s) {
 			if s.phase == done && next.to.phase != done {
