@@ -13,8 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/agentidentity"
@@ -69,7 +71,11 @@ func (s *scenario) leave(agent string) {
 	defer cancel()
 	object, lease := &v1alpha1.Agent{}, &coordinationv1.Lease{}
 	namespace := v1alpha1.AgentNamespace(agent)
-	require.NoError(s, shared.objects.Get(ctx, client.ObjectKey{Name: agent}, object))
+	if err := shared.objects.Get(ctx, client.ObjectKey{Name: agent}, object); apierrors.IsNotFound(err) {
+		return // the case has deleted it
+	} else {
+		require.NoError(s, err)
+	}
 	before := object.DeepCopy()
 	object.Spec.State = v1alpha1.AgentEvicted
 	require.NoError(s, shared.objects.Patch(ctx, object, client.MergeFrom(before)))
@@ -124,4 +130,53 @@ func TestOperationsInAnotherCluster(t *testing.T) {
 		err := there.List(s.Context(), copies)
 		return err == nil && len(copies.Items) == 0, len(copies.Items)
 	})
+	s.overflows("e2e-east")
+	s.deletes("e2e-east")
+}
+
+// overflows has a queue of this cluster's agent and another run more than there are seats here.
+func (s *scenario) overflows(agent string) {
+	s.Helper()
+	edit(s, &v1alpha1.Agent{}, s.agent, func(a *v1alpha1.Agent) { a.Spec.Concurrency = ptr.To[int32](1) })
+	both := s.queue("both", seats(2), func(q *v1alpha1.QueueSpec) { q.Agent, q.Agents = "", []string{s.agent, agent} })
+	over := filepath.Join(s.TempDir(), "over")
+	lasts := shell("until [ -e " + over + " ]; do sleep 0.1; done")
+	s.create(s.operation("both-0", both, lasts))
+	assert.Empty(s, s.reach("both-0", v1alpha1.StatusRunning).Status.Agent, "the first in the list is of this cluster")
+	assert.Len(s, s.pods(s.Context()), 1)
+	s.create(s.operation("both-1", both, lasts))
+	second := s.reach("both-1", v1alpha1.StatusRunning)
+	assert.Equal(s, agent, second.Status.Agent)
+	assert.Contains(s, fmt.Sprint(second.Status.Timeline), fmt.Sprintf("agent %s: none of 1 seats free", s.agent))
+	s.create(s.operation("both-2", both, lasts))
+	s.eventually("the queue says why the third waits, and counts both clusters", func() (bool, any) {
+		q, op := &v1alpha1.Queue{}, &v1alpha1.Operation{}
+		require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Name: both}, q))
+		require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: "both-2"}, op))
+		shared := q.Status.Local != nil && len(q.Status.Shares) == 1 && *q.Status.Local.Concurrency+*q.Status.Shares[0].Concurrency == 2
+		return shared && q.Status.Admitted == 2 && op.Status.Phase == v1alpha1.StatusQueued && op.Status.Run == nil, fmt.Sprint(q.Status, op.Status)
+	})
+	require.NoError(s, os.WriteFile(over, nil, 0o600))
+	for i := range 3 {
+		s.reach(fmt.Sprint("both-", i), v1alpha1.StatusSucceeded)
+	}
+}
+
+// deletes has an agent that is in contact go: what it has a share of comes back, and then it is gone.
+func (s *scenario) deletes(agent string) {
+	s.Helper()
+	require.NoError(s, shared.objects.Delete(s.Context(), &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: agent}}))
+	s.eventually("the deleted agent is gone", func() (bool, any) {
+		a := &v1alpha1.Agent{}
+		err := shared.objects.Get(s.Context(), client.ObjectKey{Name: agent}, a)
+		return apierrors.IsNotFound(err), a.Status.Conditions
+	})
+	s.eventually("its share of a queue is this cluster's", func() (bool, any) {
+		q := &v1alpha1.Queue{}
+		require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Name: s.agent + "-both"}, q))
+		return len(q.Status.Shares) == 0 && (q.Status.Local == nil || *q.Status.Local.Concurrency == 2), fmt.Sprint(q.Status.Local, q.Status.Shares)
+	})
+	lease := &coordinationv1.Lease{}
+	require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent), Name: v1alpha1.AgentLease}, lease))
+	assert.Contains(s, lease.Annotations, v1alpha1.FencedAnnotation, "it does nothing any more")
 }

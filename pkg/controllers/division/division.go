@@ -262,8 +262,8 @@ type agent struct {
 	// former: it serves the queue no more, or is being deleted.
 	former bool
 	exists bool
-	// ready: it is heard of; the last time was then.
-	ready bool
+	// heard: it is in contact; the last time was then.
+	heard bool
 	last  time.Time
 	// leaving: it was evicted or deleted. It is over when its lease is taken and nothing is left that it claimed.
 	leaving, over bool
@@ -285,7 +285,7 @@ func (d *divider) agents(ctx context.Context, t tenant, status *v1alpha1.TenantS
 		if !a.Spec.Remote {
 			continue
 		}
-		found[a.Name] = &agent{name: a.Name, exists: true, ready: isReady(a), former: !a.DeletionTimestamp.IsZero(), leaving: a.Spec.State == v1alpha1.AgentEvicted}
+		found[a.Name] = &agent{name: a.Name, exists: true, heard: isHeard(a), former: !a.DeletionTimestamp.IsZero(), leaving: a.Spec.State == v1alpha1.AgentEvicted}
 		if last := a.Status.LastContact; last != nil {
 			found[a.Name].last = last.Time
 		}
@@ -483,7 +483,7 @@ func local(status *v1alpha1.TenantStatus, agents []agent, demand map[string]shar
 
 // remote is the cluster of an agent.
 func remote(a *agent, status *v1alpha1.TenantStatus, demand, sent shares.Share) shares.Party {
-	p := shares.Party{Name: a.name, Demand: shares.Share{}, Known: larger(shares.Share{}, sent), Unreachable: !a.ready || !a.exists, Gone: a.over, Leaving: a.former}
+	p := shares.Party{Name: a.name, Demand: shares.Share{}, Known: larger(shares.Share{}, sent), Unreachable: !a.heard || !a.exists, Gone: a.over, Leaving: a.former}
 	p.Demand = larger(p.Demand, demand)
 	is := shareOf(status, a.name)
 	if is != nil {

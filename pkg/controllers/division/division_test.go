@@ -466,11 +466,11 @@ func (w *world) limit(dim string) {
 func (w *world) ready(agent string, ready bool) {
 	a := &v1alpha1.Agent{}
 	require.NoError(w.t, api.Get(w.ctx, client.ObjectKey{Name: agent}, a))
-	status := metav1.ConditionTrue
+	is := metav1.Condition{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Serving"}
 	if !ready {
-		status = metav1.ConditionFalse
+		is.Status, is.Reason = metav1.ConditionFalse, v1alpha1.ReasonUnreachable
 	}
-	meta.SetStatusCondition(&a.Status.Conditions, metav1.Condition{Type: v1alpha1.ReadyCondition, Status: status, Reason: "Test"})
+	meta.SetStatusCondition(&a.Status.Conditions, is)
 	require.NoError(w.t, api.Status().Update(w.ctx, a))
 }
 
@@ -629,7 +629,7 @@ func (w *world) retire(t *testing.T) {
 // An agent that was silent already when the tenant came has nothing of it, and keeps nothing from the others.
 func TestASilentAgentHasNothingOfWhatIsNew(t *testing.T) {
 	o := object{concurrency: ptr.To[int32](2), status: &v1alpha1.TenantStatus{}}
-	there := agent{name: "there", exists: true, ready: true}
+	there := agent{name: "there", exists: true, heard: true}
 	for range 4 {
 		divide(&o, []agent{{name: "silent", exists: true}, there}, everybody, map[string]shares.Share{"there": {limits.Seats: 5}}, nil)
 		require.Nil(t, shareOf(o.status, "silent"), "%v", o.status.Shares)
@@ -672,11 +672,15 @@ func TestALimitThatIsSetWhileAnAgentIsSilent(t *testing.T) {
 	divide(&o, []agent{silent}, everybody, here, sent)
 	require.Contains(t, o.status.Withheld, "(4 of 20 operations)", "it may have had the tenant and not said so")
 
-	silent.ready = true
+	silent.heard = true
 	divide(&o, []agent{silent}, everybody, here, sent)
 	require.Empty(t, o.status.Withheld, "it is back")
 
-	silent.ready, silent.exists, silent.leaving = false, false, true
+	silent.heard, silent.exists, silent.leaving = false, true, true
+	divide(&o, []agent{silent}, everybody, here, sent)
+	require.Contains(t, o.status.Withheld, "agent silent, which is being evicted, ")
+	require.Contains(t, o.status.Withheld, ": until the hub has its Lease")
+	silent.exists = false
 	silent.mirror.Status.Held = ptr.To(limits.ShareOf(shares.Share{limits.Seats: 5}))
 	o.status.Shares = []v1alpha1.AgentShare{{Agent: "silent", Share: limits.ShareOf(shares.Share{limits.Seats: 5})}}
 	divide(&o, []agent{silent}, everybody, here, nil)
@@ -690,7 +694,7 @@ func TestALimitThatIsSetWhileAnAgentIsSilent(t *testing.T) {
 
 // An agent that is being deleted gives back what it has, also what it had no limit of.
 func TestADeletedAgentGivesItsShareBack(t *testing.T) {
-	leaves := agent{name: "leaves", exists: true, ready: true, former: true, mirror: &v1alpha1.Mirror{
+	leaves := agent{name: "leaves", exists: true, heard: true, former: true, mirror: &v1alpha1.Mirror{
 		Spec:   v1alpha1.MirrorSpec{Project: &v1alpha1.ProjectSpec{Concurrency: ptr.To[int32](9)}, Revision: 1},
 		Status: v1alpha1.MirrorStatus{Held: ptr.To(limits.ShareOf(shares.Share{limits.Seats: 9}))},
 	}}
@@ -718,6 +722,17 @@ func TestADeletedAgentGivesItsShareBack(t *testing.T) {
 	step()
 	require.Empty(t, o.status.Shares)
 	require.Equal(t, map[string]int64{limits.Seats: 20, "cpu": 16_000}, limits.OfShare(o.status.Local))
+}
+
+// An agent that is drained or deleted is in contact: its share goes where the demand is.
+func TestWhoIsHeard(t *testing.T) {
+	for reason, heard := range map[string]bool{"Serving": true, "Draining": true, "Deleting": true, v1alpha1.ReasonUnreachable: false, v1alpha1.ReasonNotJoined: false} {
+		a := &v1alpha1.Agent{Status: v1alpha1.AgentStatus{Conditions: []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse, Reason: reason}}}}
+		require.Equal(t, heard, isHeard(a), reason)
+		a.Spec.State = v1alpha1.AgentEvicted
+		require.False(t, isHeard(a), "it may have come back: it keeps its share until its Lease is taken")
+	}
+	require.True(t, isHeard(&v1alpha1.Agent{}), "nobody has looked yet")
 }
 
 func TestGive(t *testing.T) {

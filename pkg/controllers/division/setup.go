@@ -81,11 +81,13 @@ func divided(o client.Object) bool {
 // second.
 func standsElse(e event.UpdateEvent) bool {
 	before, now := e.ObjectOld.(*v1alpha1.Agent), e.ObjectNew.(*v1alpha1.Agent)
-	return before.Generation != now.Generation || isReady(before) != isReady(now)
+	return before.Generation != now.Generation || isHeard(before) != isHeard(now)
 }
 
-func isReady(a *v1alpha1.Agent) bool {
-	return !meta.IsStatusConditionFalse(a.Status.Conditions, v1alpha1.ReadyCondition)
+// isHeard says whether an agent is in contact: it is also while it is drained or deleted. What an evicted one says is not asked for.
+func isHeard(a *v1alpha1.Agent) bool {
+	c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ReadyCondition)
+	return a.Spec.State != v1alpha1.AgentEvicted && (c == nil || c.Reason != v1alpha1.ReasonUnreachable && c.Reason != v1alpha1.ReasonNotJoined)
 }
 
 func of(kind ledger.Kind) handler.EventHandler {

@@ -54,6 +54,8 @@ func (a *agent) missing() string {
 	switch {
 	case !a.exists:
 		return "deleted and never evicted"
+	case a.leaving:
+		return "which is being evicted"
 	case a.last.IsZero():
 		return "which has not joined"
 	}
@@ -63,8 +65,11 @@ func (a *agent) missing() string {
 // remedy says how it gives that back.
 func (a *agent) remedy() string {
 	evict := "qy agents evict " + a.name
-	if !a.exists {
+	switch {
+	case !a.exists:
 		return "qy agents join " + a.name + ", then " + evict + " if its cluster is gone for good"
+	case a.leaving:
+		return "until the hub has its Lease and has given up what it had"
 	}
 	return "until it is back, or evicted because its cluster is gone for good (" + evict + ")"
 }
