@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
+	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
@@ -70,6 +73,29 @@ func (c *Cut) write(creates string, do func() error) error {
 		return fmt.Errorf("after a write: %w", ErrCut)
 	}
 	return err
+}
+
+// AtEveryWrite lives through a case again and again, cut before and after each of the writes that it makes, until none
+// is left to be cut at. A case that makes no more writes than least is not what it was thought to be.
+func AtEveryWrite(t *testing.T, name string, least int, live func(t *testing.T, name string, c *Cut)) {
+	t.Helper()
+	for side, after := range map[string]bool{"before": false, "after": true} {
+		t.Run(name+"-"+side, func(t *testing.T) {
+			t.Parallel()
+			for k := 1; ; k++ {
+				c := NewCut(k, after)
+				if !t.Run(strconv.Itoa(k), func(t *testing.T) { live(t, fmt.Sprintf("%s-%s-%d", name, side, k), c) }) {
+					return
+				}
+				select {
+				case <-c.Died:
+				default:
+					assert.Greater(t, k, least, "the writes of %s", name)
+					return
+				}
+			}
+		})
+	}
 }
 
 // Funcs puts it around a client.

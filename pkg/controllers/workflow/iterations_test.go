@@ -125,66 +125,41 @@ func (w *world) questions() []v1alpha1.Operation {
 // TestCrashInAnIterativeSearch lets the controller die before and after each of its writes. Whoever comes next goes on
 // with the same questions and the same trials, each once.
 func TestCrashInAnIterativeSearch(t *testing.T) {
+	t.Parallel()
 	const iterations = 3
 	want := expected(iterations)
-	for _, after := range []bool{false, true} {
-		for k := 1; ; k++ {
-			c := testenv.NewCut(k, after)
-			crashed := false
-			name := fmt.Sprintf("iter-%v-%d", after, k)
-			t.Run(name, func(t *testing.T) {
-				w := begin(t, name)
-				w.ends = iterativeEnds
-				flow := w.create("s", fmt.Sprintf(iterative, iterations, ""))
-				stop := start(t, c.Funcs())
-				w.until("it ends", func() bool {
-					if !crashed {
-						select {
-						case <-c.Died:
-							crashed = true
-							stop()
-							c.Heal()
-							start(t, c.Funcs())
-						default:
-						}
-					}
-					return w.read(flow).Phase.Final()
-				})
-				require.Equal(t, v1alpha1.StatusSucceeded, flow.Status.Phase)
-				require.Equal(t, want, w.tried())
-				for what, n := range c.Created() {
-					require.Equal(t, 1, n, what)
-				}
-				asked := w.questions()
-				require.Len(t, asked, iterations)
-				for i, op := range asked {
-					r := requestOf(t, &op)
-					require.EqualValues(t, i, r.Iteration)
-					require.EqualValues(t, 5, r.Seed)
-					require.Equal(t, search.Metric{Name: "loss", Optimization: search.Minimize}, *r.Metric)
-					require.Len(t, r.Observations, 2*i)
-					for index, o := range r.Observations {
-						require.EqualValues(t, index, o.Index)
-						require.Equal(t, fmt.Sprint(want[index]), string(o.Params["x"]))
-						require.Equal(t, square(want[index]), *o.Value)
-					}
-				}
-			})
-			if t.Failed() {
-				return
-			}
-			if !crashed {
-				assert.Greater(t, k, 10, "a search with nine operations takes some writes")
-				break
+	testenv.AtEveryWrite(t, "iter", 10, func(t *testing.T, name string, c *testenv.Cut) {
+		w := begin(t, name)
+		w.ends = iterativeEnds
+		flow := w.create("s", fmt.Sprintf(iterative, iterations, ""))
+		w.survive(flow, c)
+		require.Equal(t, v1alpha1.StatusSucceeded, flow.Status.Phase)
+		require.Equal(t, want, w.tried())
+		for what, n := range c.Created() {
+			require.Equal(t, 1, n, what)
+		}
+		asked := w.questions()
+		require.Len(t, asked, iterations)
+		for i, op := range asked {
+			r := requestOf(t, &op)
+			require.EqualValues(t, i, r.Iteration)
+			require.EqualValues(t, 5, r.Seed)
+			require.Equal(t, search.Metric{Name: "loss", Optimization: search.Minimize}, *r.Metric)
+			require.Len(t, r.Observations, 2*i)
+			for index, o := range r.Observations {
+				require.EqualValues(t, index, o.Index)
+				require.Equal(t, fmt.Sprint(want[index]), string(o.Params["x"]))
+				require.Equal(t, square(want[index]), *o.Value)
 			}
 		}
-	}
+	})
 }
 
 // Its status says what it waits for; an operation that suggests nothing ends it, with the best that was found.
 func TestIterativeEnds(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "iter-ends")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	holds := func(*v1alpha1.Operation) bool { return true }
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if holds(op) {
@@ -211,6 +186,7 @@ func TestIterativeEnds(t *testing.T) {
 	assert.EqualValues(t, 12, status.Children.Succeeded, "what suggests is no trial")
 
 	none := begin(t, "iter-none")
+	none.start(interceptor.Funcs{})
 	none.ends = func(*v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		return v1alpha1.StatusSucceeded, map[string]any{"suggestions": []any{}}
 	}
@@ -221,8 +197,9 @@ func TestIterativeEnds(t *testing.T) {
 
 // What suggests nothing that can be used fails the search, with a sentence; a restart asks again, and only that.
 func TestIterativeUnusable(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "iter-unusable")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	for name, c := range map[string]struct {
 		status  v1alpha1.Status
 		outputs map[string]any
@@ -272,12 +249,13 @@ func TestIterativeUnusable(t *testing.T) {
 
 // Stopped while it asks or while trials run, it goes on where it was; repeated after success it asks anew.
 func TestIterativeStopsAndGoesOn(t *testing.T) {
+	t.Parallel()
 	for name, held := range map[string]func(op *v1alpha1.Operation) bool{
 		"asking": func(op *v1alpha1.Operation) bool { return iterationOf(op) == 1 },
 		"trying": func(op *v1alpha1.Operation) bool { return op.Labels[v1alpha1.IndexLabel] == "3" },
 	} {
 		w := begin(t, "iter-stop-"+name)
-		stop := start(t, interceptor.Funcs{})
+		stop := w.start(interceptor.Funcs{})
 		hold := true
 		w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 			if hold && held(op) {
@@ -312,8 +290,9 @@ func TestIterativeStopsAndGoesOn(t *testing.T) {
 
 // A failed trial is told as such; repeated, what comes of it counts from then on.
 func TestIterativeToldOfFailures(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "iter-failures")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	broken := true
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if broken && (op.Labels[v1alpha1.IndexLabel] == "1" || iterationOf(op) == 2) {
@@ -342,8 +321,9 @@ func TestIterativeToldOfFailures(t *testing.T) {
 
 // A goal that is reached ends it before it is asked again; so do failures that are too many.
 func TestIterativeStopsEarly(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "iter-early")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	w.ends = iterativeEnds
 	flow := w.create("goal", fmt.Sprintf(iterative, 9, "earlyStopping: {metrics: [{metric: loss, value: 30, optimization: minimize}]}"))
 	status := w.reach(flow, v1alpha1.StatusSucceeded)
@@ -354,6 +334,7 @@ func TestIterativeStopsEarly(t *testing.T) {
 		assert.Equal(t, v1alpha1.StatusSucceeded, op.Status.Phase, "it is not asked for what is stopped at once")
 	}
 	w = begin(t, "iter-failing")
+	w.start(interceptor.Funcs{})
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if iterationOf(op) < 0 && paramOf(op, "x") < 30 {
 			return v1alpha1.StatusFailed, nil
@@ -368,8 +349,9 @@ func TestIterativeStopsEarly(t *testing.T) {
 
 // An operation that somebody deletes is asked again for the same, before it is asked for more.
 func TestIterativeLostAnswer(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "iter-lost")
-	stop := start(t, interceptor.Funcs{})
+	stop := w.start(interceptor.Funcs{})
 	hold := true
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if hold && op.Labels[v1alpha1.IndexLabel] == "4" {
@@ -382,7 +364,7 @@ func TestIterativeLostAnswer(t *testing.T) {
 	lost := w.questions()[1]
 	require.NoError(t, admin.Delete(t.Context(), &lost))
 	stop()
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	hold = false
 	w.reach(flow, v1alpha1.StatusSucceeded)
 	assert.Equal(t, expected(4), w.tried())
@@ -394,8 +376,9 @@ func TestIterativeLostAnswer(t *testing.T) {
 
 // Many suggestions at once are made as they are wanted.
 func TestIterativeIsPaced(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "iter-paced")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if iterationOf(op) < 0 {
 			return iterativeEnds(op)
@@ -415,9 +398,10 @@ func TestIterativeIsPaced(t *testing.T) {
 
 // What it is asked is bounded, whatever the trials are.
 func TestIterativeRequestIsBounded(t *testing.T) {
+	t.Parallel()
 	const trials = 70
 	w := begin(t, "iter-bounded")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if iterationOf(op) < 0 {
 			return v1alpha1.StatusSucceeded, nil

@@ -77,10 +77,11 @@ func (l *playedLogs) read(_ context.Context, op *v1alpha1.Operation, since time.
 // A trial that promises little is stopped while it runs, with the rule and its numbers; the rest goes on. A controller that is
 // started anew judges by what was written down of trials whose logs are gone.
 func TestPolicies(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "policies")
 	logs := newPlayedLogs()
 	with := func(mgr ctrl.Manager) error { return setup(mgr, logs, 50*time.Millisecond) }
-	stop := startWith(t, interceptor.Funcs{}, with)
+	stop := w.startWith(interceptor.Funcs{}, with)
 	ending := map[int64]float64{0: 0.25}
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if loss, ends := ending[paramOf(op, "x")]; ends {
@@ -112,7 +113,7 @@ func TestPolicies(t *testing.T) {
 	logs.print(1, 1, 14, 0.125)
 	logs.print(2, 1, 4, 0.5) // comes to no step at which it is judged
 	logs.print(3, 1, 14, 0.5)
-	startWith(t, interceptor.Funcs{}, with)
+	w.startWith(interceptor.Funcs{}, with)
 	w.until("the worst is stopped", func() bool { return w.read(sweep).Children.Stopped == 1 })
 	const message = "loss at step 10 is 0.5 at best, worse than 0.25, the median of the running averages of 1 ended children: stopped by the policy median"
 	stopped := of(3)
@@ -131,8 +132,9 @@ func TestPolicies(t *testing.T) {
 
 // A trial that a policy has stopped has its result: it is not repeated with those that failed.
 func TestJudgedTrialsAreNotRepeated(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "judged")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	fails := true
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		switch x := paramOf(op, "x"); {
@@ -167,8 +169,9 @@ func TestJudgedTrialsAreNotRepeated(t *testing.T) {
 
 // What ends a workflow early is told to all that waits or runs.
 func TestEarlyStoppingIsTold(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "told")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if paramOf(op, "x") == 7 {
 			return v1alpha1.StatusSucceeded, map[string]any{"loss": 0.5}
@@ -223,6 +226,7 @@ func steps(t *trial) (out []int64) {
 
 // A long log is read page by page, some in a row; what is left follows the next time, from where it was.
 func TestLongLogs(t *testing.T) {
+	t.Parallel()
 	logs := newPlayedLogs()
 	clock := clocktesting.NewFakeClock(logsBegin)
 	s := newStopper(&Reconciler{clock: clock}, logs, 10*time.Second)
@@ -262,6 +266,7 @@ func TestLongLogs(t *testing.T) {
 
 // A log that can't be read is tried ever less often, and given up when its trial is over.
 func TestLogsThatFail(t *testing.T) {
+	t.Parallel()
 	logs := newPlayedLogs()
 	clock := clocktesting.NewFakeClock(logsBegin)
 	c := fake.NewClientBuilder().WithScheme(scheme()).Build()
@@ -308,6 +313,7 @@ func TestLogsThatFail(t *testing.T) {
 
 // A log is read of the pod that the attempt runs as; of a Job, of the pod that was made last.
 func TestPodOf(t *testing.T) {
+	t.Parallel()
 	pod := func(name, job string, age time.Duration) *corev1.Pod {
 		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name, CreationTimestamp: metav1.NewTime(logsBegin.Add(-age))}}
 		if job != "" {

@@ -67,41 +67,6 @@ func scheme() *runtime.Scheme {
 	return s
 }
 
-// start runs the controller with caches of its own, and gives what stops it.
-func start(t *testing.T, around interceptor.Funcs) (stop func()) {
-	t.Helper()
-	return startWith(t, around, Setup)
-}
-
-func startWith(t *testing.T, around interceptor.Funcs, setup func(ctrl.Manager) error) (stop func()) {
-	t.Helper()
-	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
-		Scheme: scheme(), Cache: cache.Options{ByObject: CachedObjects()},
-		Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
-		NewClient: func(c *rest.Config, options client.Options) (client.Client, error) {
-			inner, err := client.NewWithWatch(c, options)
-			if err != nil {
-				return nil, err
-			}
-			return interceptor.NewClient(inner, around), nil
-		},
-	})
-	require.NoError(t, err)
-	require.NoError(t, setup(mgr))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- mgr.Start(ctx) }()
-	var once sync.Once
-	stop = func() {
-		once.Do(func() {
-			cancel()
-			assert.NoError(t, <-done)
-		})
-	}
-	t.Cleanup(stop)
-	return stop
-}
-
 // world plays the controller of operations in a namespace of its own.
 type world struct {
 	*testing.T
@@ -118,6 +83,41 @@ func begin(t *testing.T, name string) *world {
 	}}
 	require.NoError(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
 	return w
+}
+
+// start runs the controller with caches of its own, which hold this namespace alone, and gives what stops it.
+func (w *world) start(around interceptor.Funcs) (stop func()) {
+	w.Helper()
+	return w.startWith(around, Setup)
+}
+
+func (w *world) startWith(around interceptor.Funcs, setup func(ctrl.Manager) error) (stop func()) {
+	w.Helper()
+	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
+		Scheme: scheme(), Cache: cache.Options{ByObject: CachedObjects(), DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
+		Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		NewClient: func(c *rest.Config, options client.Options) (client.Client, error) {
+			inner, err := client.NewWithWatch(c, options)
+			if err != nil {
+				return nil, err
+			}
+			return interceptor.NewClient(inner, around), nil
+		},
+	})
+	require.NoError(w, err)
+	require.NoError(w, setup(mgr))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			assert.NoError(w, <-done)
+		})
+	}
+	w.Cleanup(stop)
+	return stop
 }
 
 func (w *world) create(name, spec string) *v1alpha1.Workflow {
@@ -242,8 +242,9 @@ func paramOf(op *v1alpha1.Operation, name string) int64 {
 
 // Outputs flow along a diamond, whose steps start in the order of their dependencies.
 func TestDiamond(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "diamond")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		return v1alpha1.StatusSucceeded, map[string]any{"loss": paramOf(op, "x") + 1}
 	}
@@ -271,8 +272,9 @@ templates:`+job+`
 
 // A step whose params have no value fails, with the sentence that says why; what depends on it does not run.
 func TestMissingOutput(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "missing-output")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	flow := w.create("m", `
 entrypoint: main
 templates:`+job+`
@@ -321,41 +323,32 @@ func mixedEnds(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 // TestCrashAtEveryWrite lets the controller die before and after each of its writes. Whoever comes next brings the
 // workflow to the same end, with each child made once.
 func TestCrashAtEveryWrite(t *testing.T) {
-	for _, after := range []bool{false, true} {
-		for k := 1; ; k++ {
-			c := testenv.NewCut(k, after)
-			crashed := false
-			name := fmt.Sprintf("crash-%v-%d", after, k)
-			t.Run(name, func(t *testing.T) { crashed = liveThrough(t, name, c) })
-			if t.Failed() {
-				return
-			}
-			if !crashed {
-				assert.Greater(t, k, 15, "a workflow with nine operations takes some writes")
-				break
-			}
-		}
-	}
+	t.Parallel()
+	testenv.AtEveryWrite(t, "crash", 15, liveThrough)
 }
 
-func liveThrough(t *testing.T, name string, c *testenv.Cut) (crashed bool) {
-	w := begin(t, name)
-	w.ends = mixedEnds
-	flow := w.create("m", mixed)
-	stop := start(t, c.Funcs())
+// survive plays on to the end of a workflow, with another controller when the first has died.
+func (w *world) survive(flow *v1alpha1.Workflow, c *testenv.Cut) {
+	w.Helper()
+	stop, died := w.start(c.Funcs()), c.Died
 	w.until("it ends", func() bool {
-		if !crashed {
-			select {
-			case <-c.Died:
-				crashed = true
-				stop()
-				c.Heal()
-				start(t, c.Funcs())
-			default:
-			}
+		select {
+		case <-died:
+			stop()
+			c.Heal()
+			w.start(c.Funcs())
+			died = nil
+		default:
 		}
 		return w.read(flow).Phase.Final()
 	})
+}
+
+func liveThrough(t *testing.T, name string, c *testenv.Cut) {
+	w := begin(t, name)
+	w.ends = mixedEnds
+	flow := w.create("m", mixed)
+	w.survive(flow, c)
 	assert.Equal(t, v1alpha1.StatusFailed, flow.Status.Phase)
 	assert.Equal(t, "3 succeeded, 1 failed, 1 upstream_failed", flow.Status.Timeline[len(flow.Status.Timeline)-1].Message)
 	assert.Equal(t, map[string]v1alpha1.Status{"a": "succeeded", "bad": "failed", "lost": "upstream_failed", "after": "succeeded", "on-exit": "succeeded"}, w.steps("m"))
@@ -365,16 +358,16 @@ func liveThrough(t *testing.T, name string, c *testenv.Cut) (crashed bool) {
 		assert.Equal(t, 1, n, what)
 	}
 	assert.Len(t, w.operations(), 8)
-	return crashed
 }
 
 // A matrix makes its trials as they are wanted, each once, also when the controller is another in the middle; its
 // object does not grow with them.
 func TestMatrixIsPaced(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "paced")
 	w.ends = mixedEnds
 	c := testenv.NewCut(0, false)
-	stop := start(t, c.Funcs())
+	stop := w.start(c.Funcs())
 	flow := w.create("m", `
 entrypoint: main
 templates:`+job+`
@@ -384,7 +377,7 @@ templates:`+job+`
 	for _, n := range []int64{50, 120, 200} {
 		w.until("some are done", func() bool { return w.read(flow).Children.Succeeded >= n })
 		stop()
-		stop = start(t, c.Funcs())
+		stop = w.start(c.Funcs())
 	}
 	status := w.reach(flow, v1alpha1.StatusSucceeded)
 	assert.Equal(t, "299", status.Best.Value)
@@ -417,8 +410,9 @@ templates:`+job+`
 
 // A goal that is reached stops what waits and runs, and the workflow succeeds; too many failures fail it.
 func TestEarlyStopping(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "early")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		switch x := paramOf(op, "x"); {
 		case x < 1000 && x != 7:
@@ -445,8 +439,9 @@ func TestEarlyStopping(t *testing.T) {
 
 // A stopped tree stops at every level, and goes on with what it has not done.
 func TestStopAndResume(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "stop")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	hold := true
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if hold && paramOf(op, "x") > 1 {
@@ -493,8 +488,9 @@ templates:`+job+`
 
 // What was stopped between two trials goes on with those that were not made.
 func TestStopBetweenTrials(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "between")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	flow := w.create("m", `
 entrypoint: main
 templates:`+job+`
@@ -527,8 +523,9 @@ func union(a, b map[string]v1alpha1.Status) map[string]v1alpha1.Status {
 
 // A restart repeats what failed, inside nested workflows too, and what depended on it; the rest is kept.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "restart")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	repaired := false
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if !repaired && paramOf(op, "x") == 2 {
@@ -569,8 +566,9 @@ templates:`+job+`
 
 // A child that somebody deletes is made again while its workflow runs.
 func TestDeletedChild(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "deleted")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	hold := true
 	w.ends = func(*v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		if hold {
@@ -619,6 +617,7 @@ func (w *world) trialsOf() map[string]string {
 // A search that promotes has the same trials when the controller is another every few of them; those that are promoted
 // know the trial before them, and go on under its key.
 func TestLearningSearch(t *testing.T) {
+	t.Parallel()
 	run := func(name, kind, more string, disturbed bool) map[string]string {
 		w := begin(t, name)
 		w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
@@ -627,7 +626,7 @@ func TestLearningSearch(t *testing.T) {
 			}
 			return v1alpha1.StatusSucceeded, map[string]any{"loss": lossOf(op)}
 		}
-		stop := start(t, interceptor.Funcs{})
+		stop := w.start(interceptor.Funcs{})
 		flow := w.create("s", fmt.Sprintf(learning, kind, more))
 		most := 0
 		for n := int64(3); disturbed && n < 15; n += 3 {
@@ -637,7 +636,7 @@ func TestLearningSearch(t *testing.T) {
 				return status.Children.Succeeded+status.Children.Failed >= n || status.Phase.Final()
 			})
 			stop()
-			stop = start(t, interceptor.Funcs{})
+			stop = w.start(interceptor.Funcs{})
 		}
 		status := w.reach(flow, v1alpha1.StatusSucceeded)
 		stop()
@@ -685,6 +684,7 @@ func TestLearningSearch(t *testing.T) {
 
 // Searches by models run to their end under a concurrency, and find something better than they began with.
 func TestModelSearches(t *testing.T) {
+	t.Parallel()
 	for kind, search := range map[string]string{
 		"bayes":    `{maxIterations: 6, seed: 3, metric: {name: loss, optimization: minimize}, params: {x: {kind: uniform, value: [0, 1]}}}`,
 		"tpe":      `{numRuns: 14, seed: 3, metric: {name: loss, optimization: minimize}, params: {x: {kind: uniform, value: [0, 1]}}}`,
@@ -696,7 +696,7 @@ func TestModelSearches(t *testing.T) {
 			_ = json.Unmarshal(op.Spec.Params["x"].Raw, &x)
 			return v1alpha1.StatusSucceeded, map[string]any{"loss": (x - 0.3) * (x - 0.3)}
 		}
-		stop := start(t, interceptor.Funcs{})
+		stop := w.start(interceptor.Funcs{})
 		flow := w.create("s", fmt.Sprintf("entrypoint: main\nconcurrency: 2\ntemplates:\n- name: job\n  operation: {template: {pod: {spec: {containers: [{name: main, image: none, args: [\"{{ params.x }}\"]}]}}}}\n- name: main\n  matrix: {template: job, %s: %s}\n", kind, search))
 		status := w.reach(flow, v1alpha1.StatusSucceeded)
 		stop()
