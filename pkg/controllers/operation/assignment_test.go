@@ -2,7 +2,6 @@ package operation
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -300,39 +299,17 @@ func TestAnAgentThatIsNotThere(t *testing.T) {
 
 // TestCrashWithAnAgent lets the hub's controller die before and after each of its writes.
 func TestCrashWithAnAgent(t *testing.T) {
-	elsewhere(t, "crash")
-	for _, after := range []bool{false, true} {
-		for k := 1; ; k++ {
-			c := testenv.NewCut(k, after)
-			op := podOperation(strings.ToLower(fmt.Sprintf("crash-agent-%v-%d", after, k)), "crash")
-			crashed := false
-			t.Run(op.Name, func(t *testing.T) { crashed = agentServes(t, op, c) })
-			if t.Failed() {
-				return
-			}
-			if !crashed {
-				assert.Greater(t, k, 5, "an operation with a retry takes some writes")
-				break
-			}
-		}
-	}
+	testenv.AtEveryWrite(t, "crash-agent", 5, agentServes)
 }
 
-// agentServes plays the agent for an operation that fails once, and says whether the controller died on the way.
-func agentServes(t *testing.T, op *v1alpha1.Operation, c *testenv.Cut) (crashed bool) {
+// agentServes plays the agent for an operation that fails once.
+func agentServes(t *testing.T, name string, c *testenv.Cut) {
+	elsewhere(t, name)
+	require.NoError(t, admin.Create(t.Context(), namespace(name)))
+	op := podOperation(name, name)
+	op.Namespace = name
 	require.NoError(t, admin.Create(t.Context(), op))
-	stop := start(t, c.Funcs())
-	eventually(t, "it ends", func() bool {
-		if !crashed {
-			select {
-			case <-c.Died:
-				crashed = true
-				stop()
-				c.Heal()
-				start(t, c.Funcs())
-			default:
-			}
-		}
+	survive(t, "it ends", c, []string{name, v1alpha1.AgentNamespace(name)}, func() bool {
 		all := assignments(t, op)
 		for i := range all {
 			a := &all[i]
@@ -363,5 +340,4 @@ func agentServes(t *testing.T, op *v1alpha1.Operation, c *testenv.Cut) (crashed 
 	for name, n := range c.Created() {
 		assert.Equal(t, 1, n, "assignment %s", name)
 	}
-	return crashed
 }

@@ -78,11 +78,18 @@ func scheme() *runtime.Scheme {
 	return s
 }
 
-// start runs the controller with caches of its own, and gives what stops it.
-func start(t *testing.T, around interceptor.Funcs) (stop func()) {
+// start runs the controller with caches of its own, and gives what stops it. With namespaces it sees those alone.
+func start(t *testing.T, around interceptor.Funcs, namespaces ...string) (stop func()) {
 	t.Helper()
+	var seen map[string]cache.Config
+	for _, name := range namespaces {
+		if seen == nil {
+			seen = map[string]cache.Config{}
+		}
+		seen[name] = cache.Config{}
+	}
 	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
-		Scheme: scheme(), Cache: cache.Options{ByObject: CachedObjects()},
+		Scheme: scheme(), Cache: cache.Options{ByObject: CachedObjects(), DefaultNamespaces: seen},
 		Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 		NewClient: func(c *rest.Config, options client.Options) (client.Client, error) {
 			inner, err := client.NewWithWatch(c, options)
@@ -261,41 +268,57 @@ func TestRunsOfAnAgentsNamespace(t *testing.T) {
 // TestCrashAtEveryWrite lets the controller die before and after each of its writes. Whoever comes next
 // brings the operation to its end, with one run per attempt.
 func TestCrashAtEveryWrite(t *testing.T) {
-	for _, queue := range []string{"default", "remote"} {
-		for _, after := range []bool{false, true} {
-			for k := 1; ; k++ {
-				c := testenv.NewCut(k, after)
-				op := podOperation(strings.ToLower(fmt.Sprintf("crash-%s-%v-%d", queue, after, k)), queue)
-				crashed := false
-				t.Run(op.Name, func(t *testing.T) { crashed = liveThrough(t, op, c) })
-				if t.Failed() {
-					return
-				}
-				if !crashed {
-					assert.Greater(t, k, 5, "an operation with a retry takes some writes")
-					break
-				}
-			}
-		}
+	for at, agent := range map[string]v1alpha1.AgentSpec{"here": {}, "away": {Namespace: "away"}} {
+		testenv.AtEveryWrite(t, "crash-"+at, 5, func(t *testing.T, name string, c *testenv.Cut) { liveThrough(t, name, agent, c) })
 	}
 }
 
-// liveThrough plays scheduler and node for an operation that fails once, and says whether the
-// controller died on the way.
-func liveThrough(t *testing.T, op *v1alpha1.Operation, c *testenv.Cut) (crashed bool) {
-	require.NoError(t, admin.Create(t.Context(), op))
-	stop := start(t, c.Funcs())
-	eventually(t, "it ends", func() bool {
-		if !crashed {
-			select {
-			case <-c.Died:
-				crashed = true
-				stop()
-				c.Heal()
-				start(t, c.Funcs())
-			default:
-			}
+// home makes a namespace of a name, and a queue whose operations run there or in a namespace of its agent.
+func home(t *testing.T, name string, agent v1alpha1.AgentSpec) (namespaces []string) {
+	t.Helper()
+	namespaces = []string{name}
+	if agent.Namespace != "" {
+		agent.Namespace = name + "-" + agent.Namespace
+		namespaces = append(namespaces, agent.Namespace)
+	}
+	for _, ns := range namespaces {
+		require.NoError(t, admin.Create(t.Context(), namespace(ns)))
+	}
+	for _, o := range []client.Object{
+		&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: agent},
+		&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.QueueSpec{Agent: name}},
+	} {
+		require.NoError(t, admin.Create(t.Context(), o))
+	}
+	return namespaces
+}
+
+// survive plays on until something is so, with another controller when the first has died.
+func survive(t *testing.T, what string, c *testenv.Cut, namespaces []string, is func() bool) (stop func()) {
+	t.Helper()
+	died := c.Died
+	stop = start(t, c.Funcs(), namespaces...)
+	eventually(t, what, func() bool {
+		select {
+		case <-died:
+			stop()
+			c.Heal()
+			stop = start(t, c.Funcs(), namespaces...)
+			died = nil
+		default:
 		}
+		return is()
+	})
+	return stop
+}
+
+// liveThrough plays scheduler and node for an operation that fails once.
+func liveThrough(t *testing.T, name string, agent v1alpha1.AgentSpec, c *testenv.Cut) {
+	namespaces := home(t, name, agent)
+	op := podOperation(name, name)
+	op.Namespace = name
+	require.NoError(t, admin.Create(t.Context(), op))
+	survive(t, "it ends", c, namespaces, func() bool {
 		for _, pod := range runs(t, op) {
 			switch {
 			case pod.Spec.NodeName == "":
@@ -325,13 +348,17 @@ func liveThrough(t *testing.T, op *v1alpha1.Operation, c *testenv.Cut) (crashed 
 	for name, n := range created {
 		assert.Equal(t, 1, n, "pod %s", name)
 	}
-	return crashed
 }
 
 // workflowWith is a workflow of which so many operations may be in flight.
 func workflowWith(t *testing.T, name string, concurrency int32, parent *v1alpha1.Workflow) *v1alpha1.Workflow {
 	t.Helper()
-	w := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "team"}, Spec: v1alpha1.WorkflowSpec{
+	return workflowIn(t, "team", name, concurrency, parent)
+}
+
+func workflowIn(t *testing.T, namespace, name string, concurrency int32, parent *v1alpha1.Workflow) *v1alpha1.Workflow {
+	t.Helper()
+	w := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}, Spec: v1alpha1.WorkflowSpec{
 		Concurrency: &concurrency, Entrypoint: "main",
 		Templates: []v1alpha1.WorkflowTemplate{{Name: "main", Operation: &v1alpha1.OperationTemplate{Component: "none"}}},
 	}}
@@ -349,6 +376,7 @@ func makeChild(o client.Object, parent *v1alpha1.Workflow) {
 
 func child(name, queue string, parent *v1alpha1.Workflow) *v1alpha1.Operation {
 	op := podOperation(name, queue)
+	op.Namespace = parent.Namespace
 	makeChild(op, parent)
 	return op
 }
@@ -392,41 +420,19 @@ func TestGateOfAWorkflow(t *testing.T) {
 // TestCrashInAWorkflow lets the controller die before and after each of its writes, for operations of which
 // their workflow lets one go at a time. No two are ever in flight, and all come to their end.
 func TestCrashInAWorkflow(t *testing.T) {
-	for _, after := range []bool{false, true} {
-		for k := 1; ; k++ {
-			c := testenv.NewCut(k, after)
-			name := fmt.Sprintf("crash-flight-%v-%d", after, k)
-			crashed := false
-			t.Run(name, func(t *testing.T) { crashed = oneAtATime(t, name, c) })
-			if t.Failed() {
-				return
-			}
-			if !crashed {
-				assert.Greater(t, k, 8, "operations with a retry and gates take some writes")
-				break
-			}
-		}
-	}
+	testenv.AtEveryWrite(t, "crash-flight", 8, oneAtATime)
 }
 
-func oneAtATime(t *testing.T, name string, c *testenv.Cut) (crashed bool) {
-	w := workflowWith(t, name, 1, nil)
-	ops := []*v1alpha1.Operation{child(name+"-a", "", w), child(name+"-b", "remote", w)}
+func oneAtATime(t *testing.T, name string, c *testenv.Cut) {
+	namespaces := home(t, name, v1alpha1.AgentSpec{Namespace: "away"})
+	here := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: name + "-here"}}
+	require.NoError(t, admin.Create(t.Context(), here))
+	w := workflowIn(t, name, name, 1, nil)
+	ops := []*v1alpha1.Operation{child(name+"-a", here.Name, w), child(name+"-b", name, w)}
 	for _, op := range ops {
 		require.NoError(t, admin.Create(t.Context(), op))
 	}
-	stop := start(t, c.Funcs())
-	eventually(t, "all end", func() bool {
-		if !crashed {
-			select {
-			case <-c.Died:
-				crashed = true
-				stop()
-				c.Heal()
-				stop = start(t, c.Funcs())
-			default:
-			}
-		}
+	stop := survive(t, "all end", c, namespaces, func() bool {
 		pods := &corev1.PodList{}
 		require.NoError(t, admin.List(t.Context(), pods, client.MatchingLabels{v1alpha1.WorkflowUIDLabel: string(w.UID)}))
 		inFlight := 0
@@ -457,5 +463,4 @@ func oneAtATime(t *testing.T, name string, c *testenv.Cut) (crashed bool) {
 		return true
 	})
 	stop()
-	return crashed
 }
