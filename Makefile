@@ -83,7 +83,7 @@ test-unit: ## Run unit, property and integration tests (needs make build).
 
 .PHONY: test-e2e
 test-e2e: ## Run whole paths on sandboxes, with the programs' race detectors on.
-	go test $(TEST_FLAGS) -count=1 -p 1 -timeout 30m ./test/e2e/... ./test/drill
+	go test $(TEST_FLAGS) -count=1 -p 1 -parallel 3 -timeout 30m ./test/e2e/... ./test/drill
 
 .PHONY: drill
 drill: build ## Break a sandbox in every way for 10 minutes, under load and audit; the report is drill.txt.

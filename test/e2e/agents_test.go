@@ -25,15 +25,15 @@ import (
 	"github.com/queueyard/queueyard/pkg/sandbox/simulation"
 )
 
-// join makes an agent at the hub, which is the shared sandbox, and brings up a cluster that serves it and reaches the hub
+// join makes an agent at the hub, which is the home of the case, and brings up a cluster that serves it and reaches the hub
 // at an address.
 func (s *scenario) join(agent, hub string) (*sandbox.Sandbox, client.Client) {
 	s.Helper()
 	s.create(&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: agent}, Spec: v1alpha1.AgentSpec{Remote: true, Namespace: "work"}})
 	s.create(agentidentity.Objects(agent)...)
-	token, _, err := agentidentity.Token(s.Context(), shared.client, agent, time.Hour)
+	token, _, err := agentidentity.Token(s.Context(), s.client, agent, time.Hour)
 	require.NoError(s, err)
-	kubeconfig, err := agentidentity.Kubeconfig(agent, agentidentity.Hub{Server: hub, CA: shared.config.CAData}, token, "")
+	kubeconfig, err := agentidentity.Kubeconfig(agent, agentidentity.Hub{Server: hub, CA: s.config.CAData}, token, "")
 	require.NoError(s, err)
 	dir := s.TempDir()
 	file := filepath.Join(dir, "hub.kubeconfig")
@@ -47,7 +47,7 @@ func (s *scenario) join(agent, hub string) (*sandbox.Sandbox, client.Client) {
 	if opened, openErr := sandbox.Open(filepath.Join(dir, "sandbox")); openErr == nil {
 		s.Cleanup(func() {
 			if s.Failed() {
-				printLogs(filepath.Join(dir, "sandbox"))
+				printLogs(dir)
 			}
 			assert.NoError(s, opened.Down(context.Background()))
 			s.leave(agent)
@@ -56,7 +56,7 @@ func (s *scenario) join(agent, hub string) (*sandbox.Sandbox, client.Client) {
 	require.NoError(s, err)
 	config, err := worker.Config()
 	require.NoError(s, err)
-	objects, err := client.New(config, client.Options{Scheme: shared.objects.Scheme()})
+	objects, err := client.New(config, client.Options{Scheme: s.objects.Scheme()})
 	require.NoError(s, err)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "work", Labels: map[string]string{v1alpha1.ManagedLabel: "true"}}}
 	require.NoError(s, objects.Create(s.Context(), namespace))
@@ -71,32 +71,32 @@ func (s *scenario) leave(agent string) {
 	defer cancel()
 	object, lease := &v1alpha1.Agent{}, &coordinationv1.Lease{}
 	namespace := v1alpha1.AgentNamespace(agent)
-	if err := shared.objects.Get(ctx, client.ObjectKey{Name: agent}, object); apierrors.IsNotFound(err) {
+	if err := s.objects.Get(ctx, client.ObjectKey{Name: agent}, object); apierrors.IsNotFound(err) {
 		return // the case has deleted it
 	} else {
 		require.NoError(s, err)
 	}
 	before := object.DeepCopy()
 	object.Spec.State = v1alpha1.AgentEvicted
-	require.NoError(s, shared.objects.Patch(ctx, object, client.MergeFrom(before)))
-	require.NoError(s, shared.objects.Get(ctx, client.ObjectKey{Namespace: namespace, Name: v1alpha1.AgentLease}, lease))
+	require.NoError(s, s.objects.Patch(ctx, object, client.MergeFrom(before)))
+	require.NoError(s, s.objects.Get(ctx, client.ObjectKey{Namespace: namespace, Name: v1alpha1.AgentLease}, lease))
 	held := lease.DeepCopy()
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, v1alpha1.FencedAnnotation, "true")
-	require.NoError(s, shared.objects.Patch(ctx, lease, client.MergeFrom(held)))
+	require.NoError(s, s.objects.Patch(ctx, lease, client.MergeFrom(held)))
 	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		left := &v1alpha1.AssignmentList{}
-		err := shared.objects.List(ctx, left, client.InNamespace(namespace))
+		err := s.objects.List(ctx, left, client.InNamespace(namespace))
 		return err == nil && !slices.ContainsFunc(left.Items, func(a v1alpha1.Assignment) bool { return slices.Contains(a.Finalizers, v1alpha1.AgentFinalizer) }), nil
 	})
 	require.NoError(s, err, "something of agent %s is left", agent)
-	require.NoError(s, shared.objects.Delete(ctx, object))
+	require.NoError(s, s.objects.Delete(ctx, object))
 }
 
 // An operation of a queue that another cluster serves runs there, and its timeline and outputs are at the hub, also when hub and agent are
 // away meanwhile.
 func TestOperationsInAnotherCluster(t *testing.T) {
 	s := begin(t, "elsewhere")
-	worker, there := s.join("e2e-east", shared.config.Host)
+	worker, there := s.join("e2e-east", s.config.Host)
 	queue := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "e2e-east"}, Spec: v1alpha1.QueueSpec{Agent: "e2e-east"}}
 	s.create(queue)
 
@@ -108,7 +108,7 @@ func TestOperationsInAnotherCluster(t *testing.T) {
 	becomes := func(op *v1alpha1.Operation, want v1alpha1.Status) {
 		t.Helper()
 		s.eventually(fmt.Sprintf("operation %s becomes %s", op.Name, want), func() (bool, any) {
-			err := shared.objects.Get(s.Context(), client.ObjectKeyFromObject(op), op)
+			err := s.objects.Get(s.Context(), client.ObjectKeyFromObject(op), op)
 			return err == nil && op.Status.Phase == want, fmt.Sprint(err, op.Status.Timeline)
 		})
 	}
@@ -121,7 +121,7 @@ func TestOperationsInAnotherCluster(t *testing.T) {
 	long := run("long", `sleep 15; echo '{"loss": 0.5}' > $TERMINATION_MESSAGE_PATH`)
 	becomes(long, v1alpha1.StatusRunning)
 	require.NoError(t, worker.Kill(sandbox.Controller))
-	require.NoError(t, shared.sandbox.Kill(sandbox.Controller))
+	require.NoError(t, s.sandbox.Kill(sandbox.Controller))
 	becomes(long, v1alpha1.StatusSucceeded)
 	assert.EqualValues(t, 1, long.Status.Attempt, "it ran once")
 	assert.JSONEq(t, "0.5", string(long.Status.Outputs["loss"].Raw))
@@ -151,8 +151,8 @@ func (s *scenario) overflows(agent string) {
 	s.create(s.operation("both-2", both, lasts))
 	s.eventually("the queue says why the third waits, and counts both clusters", func() (bool, any) {
 		q, op := &v1alpha1.Queue{}, &v1alpha1.Operation{}
-		require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Name: both}, q))
-		require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: "both-2"}, op))
+		require.NoError(s, s.objects.Get(s.Context(), client.ObjectKey{Name: both}, q))
+		require.NoError(s, s.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: "both-2"}, op))
 		shared := q.Status.Local != nil && len(q.Status.Shares) == 1 && *q.Status.Local.Concurrency+*q.Status.Shares[0].Concurrency == 2
 		return shared && q.Status.Admitted == 2 && op.Status.Phase == v1alpha1.StatusQueued && op.Status.Run == nil, fmt.Sprint(q.Status, op.Status)
 	})
@@ -165,18 +165,18 @@ func (s *scenario) overflows(agent string) {
 // deletes has an agent that is in contact go: what it has a share of comes back, and then it is gone.
 func (s *scenario) deletes(agent string) {
 	s.Helper()
-	require.NoError(s, shared.objects.Delete(s.Context(), &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: agent}}))
+	require.NoError(s, s.objects.Delete(s.Context(), &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: agent}}))
 	s.eventually("the deleted agent is gone", func() (bool, any) {
 		a := &v1alpha1.Agent{}
-		err := shared.objects.Get(s.Context(), client.ObjectKey{Name: agent}, a)
+		err := s.objects.Get(s.Context(), client.ObjectKey{Name: agent}, a)
 		return apierrors.IsNotFound(err), a.Status.Conditions
 	})
 	s.eventually("its share of a queue is this cluster's", func() (bool, any) {
 		q := &v1alpha1.Queue{}
-		require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Name: s.agent + "-both"}, q))
+		require.NoError(s, s.objects.Get(s.Context(), client.ObjectKey{Name: s.agent + "-both"}, q))
 		return len(q.Status.Shares) == 0 && (q.Status.Local == nil || *q.Status.Local.Concurrency == 2), fmt.Sprint(q.Status.Local, q.Status.Shares)
 	})
 	lease := &coordinationv1.Lease{}
-	require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent), Name: v1alpha1.AgentLease}, lease))
+	require.NoError(s, s.objects.Get(s.Context(), client.ObjectKey{Namespace: v1alpha1.AgentNamespace(agent), Name: v1alpha1.AgentLease}, lease))
 	assert.Contains(s, lease.Annotations, v1alpha1.FencedAnnotation, "it does nothing any more")
 }

@@ -28,27 +28,35 @@ const patience = 2 * time.Minute
 // scenario is one case with its own namespace and agent, watched by an audit.
 type scenario struct {
 	*testing.T
+	*home
 	namespace string
 	agent     string
 	audit     *audit.Watcher
 }
 
-// begin makes the namespace, under admission, and the agent of a case, and starts its audit. At the
-// end the audit must have found nothing.
+// begin moves a case in, which runs beside others from here on, and makes its namespace, under admission, and its
+// agent, and starts its audit. At the end the audit must have found nothing.
 func begin(t *testing.T, name string) *scenario {
+	t.Helper()
 	return beginWith(t, name, true, audit.DefaultConfig())
 }
 
 func beginWith(t *testing.T, name string, managed bool, config audit.Config) *scenario {
 	t.Helper()
-	s := &scenario{T: t, namespace: "e2e-" + name, agent: "e2e-" + name}
+	t.Parallel()
+	return moveIn(t).begin(t, name, managed, config)
+}
+
+func (h *home) begin(t *testing.T, name string, managed bool, config audit.Config) *scenario {
+	t.Helper()
+	s := &scenario{T: t, home: h, namespace: "e2e-" + name, agent: "e2e-" + name}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
 	if managed {
 		ns.Labels = map[string]string{v1alpha1.ManagedLabel: "true"}
 	}
 	s.create(ns, &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: s.agent}})
 	var err error
-	s.audit, err = audit.Watch(t.Context(), shared.config, config, nil)
+	s.audit, err = audit.Watch(t.Context(), s.config, config, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		violations := s.audit.Stop()
@@ -63,6 +71,13 @@ func beginWith(t *testing.T, name string, managed bool, config audit.Config) *sc
 	return s
 }
 
+// in is the case in a test that is part of it.
+func (s *scenario) in(t *testing.T) *scenario {
+	part := *s
+	part.T = t
+	return &part
+}
+
 // clean deletes what the case made, so that the next begins with idle nodes.
 func (s *scenario) clean() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -70,12 +85,12 @@ func (s *scenario) clean() {
 	now, background := int64(0), metav1.DeletePropagationBackground
 	in := client.InNamespace(s.namespace)
 	for _, kind := range []client.Object{&v1alpha1.Workflow{}, &v1alpha1.Operation{}} {
-		if err := shared.objects.DeleteAllOf(ctx, kind, in); err != nil {
+		if err := s.objects.DeleteAllOf(ctx, kind, in); err != nil {
 			s.Errorf("clean namespace %s: %v", s.namespace, err)
 		}
 	}
 	for _, kind := range []client.Object{&batchv1.Job{}, &corev1.Pod{}} {
-		err := shared.objects.DeleteAllOf(ctx, kind, in, &client.DeleteAllOfOptions{
+		err := s.objects.DeleteAllOf(ctx, kind, in, &client.DeleteAllOfOptions{
 			DeleteOptions: client.DeleteOptions{GracePeriodSeconds: &now, PropagationPolicy: &background}})
 		if err != nil {
 			s.Errorf("clean namespace %s: %v", s.namespace, err)
@@ -83,7 +98,7 @@ func (s *scenario) clean() {
 	}
 	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		pods := &corev1.PodList{}
-		return shared.objects.List(ctx, pods, in) == nil && len(pods.Items) == 0, nil
+		return s.objects.List(ctx, pods, in) == nil && len(pods.Items) == 0, nil
 	})
 	if err != nil {
 		s.Errorf("pods of namespace %s do not go: %v", s.namespace, err)
@@ -113,7 +128,7 @@ func (s *scenario) describe() {
 func (s *scenario) create(objects ...client.Object) {
 	s.Helper()
 	for _, o := range objects {
-		require.NoError(s, shared.objects.Create(s.Context(), o), "create %T %s", o, o.GetName())
+		require.NoError(s, s.objects.Create(s.Context(), o), "create %T %s", o, o.GetName())
 	}
 }
 
@@ -145,10 +160,10 @@ func quota(name corev1.ResourceName, amount string) func(*v1alpha1.QueueSpec) {
 // edit changes an object as kubectl edit would.
 func edit[T client.Object](s *scenario, o T, name string, change func(T)) {
 	s.Helper()
-	require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Namespace: o.GetNamespace(), Name: name}, o))
+	require.NoError(s, s.objects.Get(s.Context(), client.ObjectKey{Namespace: o.GetNamespace(), Name: name}, o))
 	before := o.DeepCopyObject().(client.Object)
 	change(o)
-	require.NoError(s, shared.objects.Patch(s.Context(), o, client.MergeFrom(before)))
+	require.NoError(s, s.objects.Patch(s.Context(), o, client.MergeFrom(before)))
 }
 
 func (s *scenario) editQueue(name string, change func(*v1alpha1.QueueSpec)) {
@@ -199,7 +214,7 @@ func (s *scenario) pod(name, queue string, template corev1.PodTemplateSpec) *cor
 func (s *scenario) createTogether(objects []client.Object) {
 	s.Helper()
 	errs := make([]error, len(objects))
-	workqueue.ParallelizeUntil(s.Context(), 16, len(objects), func(i int) { errs[i] = shared.objects.Create(s.Context(), objects[i]) })
+	workqueue.ParallelizeUntil(s.Context(), 16, len(objects), func(i int) { errs[i] = s.objects.Create(s.Context(), objects[i]) })
 	for i, err := range errs {
 		require.NoError(s, err, "create %s", objects[i].GetName())
 	}
@@ -219,7 +234,7 @@ func (s *scenario) eventually(what string, seen func() (ok bool, last any)) {
 
 func (s *scenario) pods(ctx context.Context) []corev1.Pod {
 	list := &corev1.PodList{}
-	if err := shared.objects.List(ctx, list, client.InNamespace(s.namespace)); err != nil {
+	if err := s.objects.List(ctx, list, client.InNamespace(s.namespace)); err != nil {
 		s.Logf("list pods of %s: %v", s.namespace, err)
 	}
 	return list.Items
@@ -228,7 +243,7 @@ func (s *scenario) pods(ctx context.Context) []corev1.Pod {
 // watchPods shows every version of every pod of the case, until its end.
 func (s *scenario) watchPods(look func(*corev1.Pod)) {
 	s.Helper()
-	factory := informers.NewSharedInformerFactoryWithOptions(shared.client, 0, informers.WithNamespace(s.namespace))
+	factory := informers.NewSharedInformerFactoryWithOptions(s.client, 0, informers.WithNamespace(s.namespace))
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) { look(obj.(*corev1.Pod)) }, UpdateFunc: func(_, obj any) { look(obj.(*corev1.Pod)) },
 	})
@@ -274,7 +289,7 @@ func succeed(n int) func(counts) bool { return func(c counts) bool { return c.su
 func (s *scenario) get(pod string) *corev1.Pod {
 	s.Helper()
 	p := &corev1.Pod{}
-	require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: pod}, p))
+	require.NoError(s, s.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: pod}, p))
 	return p
 }
 
@@ -283,7 +298,7 @@ func (s *scenario) says(pod, reason string) (message string) {
 	s.Helper()
 	s.eventually("pod "+pod+" says "+reason, func() (bool, any) {
 		p := &corev1.Pod{}
-		if err := shared.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: pod}, p); err != nil {
+		if err := s.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: pod}, p); err != nil {
 			return false, err
 		}
 		for _, c := range p.Status.Conditions {

@@ -25,7 +25,7 @@ func (s *scenario) qy(line ...string) (out string, code int) {
 		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr},
 		Now:       time.Now, Zone: time.UTC,
 	}
-	code = cli.Main(s.Context(), shell, append([]string{"qy", "--kubeconfig", shared.sandbox.Kubeconfig(), "--cache-dir", s.TempDir(), "-n", s.namespace}, line...))
+	code = cli.Main(s.Context(), shell, append([]string{"qy", "--kubeconfig", s.sandbox.Kubeconfig(), "--cache-dir", s.TempDir(), "-n", s.namespace}, line...))
 	s.Logf("$ qy %s\n%s%s(exit code %d)", strings.Join(line, " "), stdout.String(), stderr.String(), code)
 	return stdout.String() + stderr.String(), code
 }

@@ -23,8 +23,8 @@ const examples = "../../manifests/examples/client"
 func TestClientPrograms(t *testing.T) {
 	for name, find := range map[string]func(*testing.T) []string{"go": programInGo, "python": programInPython} {
 		t.Run(name, func(t *testing.T) {
-			program := find(t)
 			s := begin(t, "client-"+name)
+			program := find(t)
 			queue := s.queue("q", seats(1))
 			release := filepath.Join(t.TempDir(), "release")
 			require.NoError(t, syscall.Mkfifo(release, 0o600))
@@ -44,7 +44,7 @@ func TestClientPrograms(t *testing.T) {
 			require.Regexp(t, `(?s)operation second is created\n.* queued .* running .* succeeded `, printed())
 
 			made := &v1alpha1.Operation{}
-			require.NoError(t, shared.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "second"}, made))
+			require.NoError(t, s.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "second"}, made))
 			require.Equal(t, ptr.To[int32](3), made.Spec.Priority)
 			require.Equal(t, queue, made.Spec.Queue)
 			require.JSONEq(t, "0.5", string(made.Status.Outputs["rate"].Raw))
@@ -70,7 +70,7 @@ func (s *scenario) program(program []string, flags ...string) (*exec.Cmd, func()
 	require.NoError(s, err)
 	s.Cleanup(func() { _ = out.Close() })
 	cmd := exec.CommandContext(s.Context(), program[0], append(append(program[1:len(program):len(program)], "--namespace", s.namespace), flags...)...) // #nosec G204 -- of this test
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.sandbox.Kubeconfig(), "PYTHONIOENCODING=utf-8")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.sandbox.Kubeconfig(), "PYTHONIOENCODING=utf-8")
 	cmd.Stdout, cmd.Stderr = out, out
 	return cmd, func() string {
 		text, err := os.ReadFile(out.Name())

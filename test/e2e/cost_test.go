@@ -41,7 +41,7 @@ func declaring(t corev1.PodTemplateSpec, cost string) corev1.PodTemplateSpec {
 func (s *scenario) accounts(queue string) (v1alpha1.BudgetStatus, string) {
 	s.Helper()
 	q := &v1alpha1.Queue{}
-	require.NoError(s, shared.objects.Get(s.Context(), client.ObjectKey{Name: queue}, q))
+	require.NoError(s, s.objects.Get(s.Context(), client.ObjectKey{Name: queue}, q))
 	if q.Status.Budget == nil {
 		return v1alpha1.BudgetStatus{}, q.Status.CostRate
 	}
@@ -90,7 +90,7 @@ func TestCostQuota(t *testing.T) {
 			}
 			s.createTogether(all)
 			for i := range c.peak {
-				require.NoError(t, shared.objects.Delete(t.Context(), s.get(fmt.Sprintf("%s-holds-%d", c.name, i)), client.GracePeriodSeconds(0)))
+				require.NoError(t, s.objects.Delete(t.Context(), s.get(fmt.Sprintf("%s-holds-%d", c.name, i)), client.GracePeriodSeconds(0)))
 			}
 			s.until("all that can succeed", q, succeed(jobs+1))
 			require.Equal(t, c.peak, s.peak(q))
@@ -148,7 +148,7 @@ func TestBudgetTurns(t *testing.T) {
 		s.says(waiting, "BudgetExhausted"))
 	// What runs goes on, and would spend the next window too.
 	require.Equal(t, corev1.PodRunning, s.get("runs").Status.Phase)
-	require.NoError(t, shared.objects.Delete(t.Context(), s.get("runs"), client.GracePeriodSeconds(0)))
+	require.NoError(t, s.objects.Delete(t.Context(), s.get("runs"), client.GracePeriodSeconds(0)))
 	s.until("the next window admits it", q, func(c counts) bool { return c.succeeded == 1 })
 	started := s.get(waiting).Status.StartTime
 	require.NotNil(t, started)
@@ -191,7 +191,7 @@ func TestBudgetAcrossRestart(t *testing.T) {
 	}
 	before := spentUntil(from.Add(time.Second))
 	check(before)
-	require.NoError(t, shared.sandbox.Kill(sandbox.Scheduler))
+	require.NoError(t, s.sandbox.Kill(sandbox.Scheduler))
 	after := spentUntil(before.AccountedUntil.Add(time.Second))
 	check(after)
 	require.Positive(t, quantity(after.Spent).Cmp(*quantity(before.Spent)))
@@ -222,15 +222,15 @@ func TestCostRefused(t *testing.T) {
 				pod.Labels[v1alpha1.CostLabel] = "3"
 				template.Labels = map[string]string{v1alpha1.CostLabel: "3"}
 			}
-			require.ErrorContains(t, shared.objects.Create(t.Context(), pod), c.sentence)
-			require.ErrorContains(t, shared.objects.Create(t.Context(), s.job("j", q, template)), c.sentence)
+			require.ErrorContains(t, s.objects.Create(t.Context(), pod), c.sentence)
+			require.ErrorContains(t, s.objects.Create(t.Context(), s.job("j", q, template)), c.sentence)
 		})
 	}
 	s.create(s.pod("p", q, declaring(simulated("600"), "1")))
 	s.until("it runs", q, func(c counts) bool { return c.running == 1 })
 	p := s.get("p")
 	p.Annotations[v1alpha1.CostLabel] = "0"
-	require.ErrorContains(t, shared.objects.Update(t.Context(), p), `annotation queueyard.io/cost may not change from "1" to "0": the pod is on node "`)
+	require.ErrorContains(t, s.objects.Update(t.Context(), p), `annotation queueyard.io/cost may not change from "1" to "0": the pod is on node "`)
 }
 
 // A low queue gets the seats kept for it under a stream of Jobs of a higher level, which never takes them.

@@ -108,23 +108,23 @@ func (l *line) carry(conn net.Conn) {
 	delete(l.conns, hub)
 }
 
-// fleet is two clusters with agents of the shared sandbox, and an audit of all three.
+// fleet is two clusters with agents of the sandbox of the case, and an audit of all three.
 type fleet struct {
 	*scenario
 	lines   map[string]*line
 	workers map[string]*sandbox.Sandbox
-	objects map[string]client.Client
+	copies  map[string]client.Client
 }
 
 var fleetAgents = []string{"east", "west"}
 
 func beginFleet(t *testing.T, name string) *fleet {
-	f := &fleet{scenario: begin(t, name), lines: map[string]*line{}, workers: map[string]*sandbox.Sandbox{}, objects: map[string]client.Client{}}
-	clusters := map[string]*rest.Config{audit.Hub: shared.config}
+	f := &fleet{scenario: begin(t, name), lines: map[string]*line{}, workers: map[string]*sandbox.Sandbox{}, copies: map[string]client.Client{}}
+	clusters := map[string]*rest.Config{audit.Hub: f.config}
 	for _, agent := range fleetAgents {
 		agent = f.agent + "-" + agent
-		f.lines[agent] = newLine(t, shared.config.Host)
-		f.workers[agent], f.objects[agent] = f.join(agent, f.lines[agent].url())
+		f.lines[agent] = newLine(t, f.config.Host)
+		f.workers[agent], f.copies[agent] = f.join(agent, f.lines[agent].url())
 		var err error
 		clusters[agent], err = f.workers[agent].Config()
 		require.NoError(t, err)
@@ -148,7 +148,7 @@ func (f *fleet) ended(queue string, phase v1alpha1.Status, n int) {
 	f.Helper()
 	f.eventually(fmt.Sprintf("%d operations of queue %s are %s", n, queue, phase), func() (bool, any) {
 		ops := &v1alpha1.OperationList{}
-		err := shared.objects.List(f.Context(), ops, client.InNamespace(f.namespace))
+		err := f.objects.List(f.Context(), ops, client.InNamespace(f.namespace))
 		seen := map[v1alpha1.Status]int{}
 		for _, op := range ops.Items {
 			if op.Spec.Queue == queue && op.Labels[v1alpha1.WorkflowLabel] == "" {
@@ -164,9 +164,9 @@ func (f *fleet) nothingLeft() {
 	f.Helper()
 	f.eventually("nothing is left of what has ended", func() (bool, any) {
 		left, n := "", 0
-		for agent, objects := range f.objects {
+		for agent, objects := range f.copies {
 			assignments, copies := &v1alpha1.AssignmentList{}, &v1alpha1.OperationList{}
-			err := errors.Join(shared.objects.List(f.Context(), assignments, client.InNamespace(v1alpha1.AgentNamespace(agent))), objects.List(f.Context(), copies))
+			err := errors.Join(f.objects.List(f.Context(), assignments, client.InNamespace(v1alpha1.AgentNamespace(agent))), objects.List(f.Context(), copies))
 			n += len(assignments.Items) + len(copies.Items)
 			if err != nil {
 				n++
@@ -185,7 +185,7 @@ func TestPartitions(t *testing.T) {
 	east, west := f.served("east", "east", 6), f.served("west", "west", 6)
 
 	t.Run("a queue moves", func(t *testing.T) {
-		s := &scenario{T: t, namespace: f.namespace, agent: f.agent, audit: f.audit}
+		s := f.in(t)
 		moves := f.served("moves", "east", 1)
 		s.create(s.operation("runs", moves, shell("sleep 8")))
 		s.reach("runs", v1alpha1.StatusRunning)
@@ -200,7 +200,7 @@ func TestPartitions(t *testing.T) {
 	})
 	t.Run("a queue of both", func(t *testing.T) { f.overflows(t) })
 	t.Run("a dag over both", func(t *testing.T) {
-		s := &scenario{T: t, namespace: f.namespace, agent: f.agent, audit: f.audit}
+		s := f.in(t)
 		s.workflow("both", east, fmt.Sprintf(`
 entrypoint: main
 templates:
@@ -234,7 +234,7 @@ templates:
 // hubIsKilled keeps the control plane of the hub from serving until something that it assigned has ended meanwhile: what runs goes on, and
 // when the hub is back each has ended once, at its first attempt.
 func (f *fleet) hubIsKilled(t *testing.T) {
-	s := &scenario{T: t, namespace: f.namespace, agent: f.agent, audit: f.audit}
+	s := f.in(t)
 	const each = 12
 	queues := []string{f.served("killed-east", "east", 4), f.served("killed-west", "west", 4)}
 	over := filepath.Join(t.TempDir(), "over")
@@ -247,15 +247,15 @@ func (f *fleet) hubIsKilled(t *testing.T) {
 		made = append(made, op)
 	}
 	s.createTogether(made)
-	worker := f.objects[f.agent+"-east"]
-	require.NoError(t, shared.sandbox.Kill(sandbox.ControlPlane))
+	worker := f.copies[f.agent+"-east"]
+	require.NoError(t, s.sandbox.Kill(sandbox.ControlPlane))
 	require.NoError(t, os.WriteFile(over, nil, 0o600))
 	s.eventually("it ends while the hub is away", func() (bool, any) {
-		components, _, err := shared.sandbox.Status()
+		components, _, err := s.sandbox.Status()
 		require.NoError(t, err)
 		for _, c := range components {
 			if c.Name == sandbox.ControlPlane && c.PID != 0 {
-				_ = shared.sandbox.Kill(sandbox.ControlPlane) // it may have ended meanwhile
+				_ = s.sandbox.Kill(sandbox.ControlPlane) // it may have ended meanwhile
 			}
 		}
 		copies := &v1alpha1.OperationList{}
@@ -266,7 +266,7 @@ func (f *fleet) hubIsKilled(t *testing.T) {
 		f.ended(queue, v1alpha1.StatusSucceeded, each)
 	}
 	ops := &v1alpha1.OperationList{}
-	require.NoError(t, shared.objects.List(s.Context(), ops, client.InNamespace(s.namespace)))
+	require.NoError(t, s.objects.List(s.Context(), ops, client.InNamespace(s.namespace)))
 	for _, op := range ops.Items {
 		assert.EqualValues(t, 1, op.Status.Attempt, op.Name)
 	}
@@ -275,14 +275,14 @@ func (f *fleet) hubIsKilled(t *testing.T) {
 
 // overflows has a queue that both agents serve run as many as it may, over the seats of the first one, and takes that one away.
 func (f *fleet) overflows(t *testing.T) {
-	s := &scenario{T: t, namespace: f.namespace, agent: f.agent, audit: f.audit}
+	s := f.in(t)
 	east, west := f.agent+"-east", f.agent+"-west"
 	edit := func(name string, change func(*v1alpha1.AgentSpec)) {
 		agent := &v1alpha1.Agent{}
-		require.NoError(t, shared.objects.Get(s.Context(), client.ObjectKey{Name: name}, agent))
+		require.NoError(t, s.objects.Get(s.Context(), client.ObjectKey{Name: name}, agent))
 		before := agent.DeepCopy()
 		change(&agent.Spec)
-		require.NoError(t, shared.objects.Patch(s.Context(), agent, client.MergeFrom(before)))
+		require.NoError(t, s.objects.Patch(s.Context(), agent, client.MergeFrom(before)))
 	}
 	for _, name := range []string{east, west} {
 		edit(name, func(a *v1alpha1.AgentSpec) { a.Concurrency = ptr.To[int32](2) })
@@ -327,8 +327,8 @@ func (f *fleet) cutsAndKills(t *testing.T, queues ...string) {
 		&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: f.agent}, Spec: v1alpha1.ProjectSpec{Organization: f.agent, Namespaces: v1alpha1.ProjectNamespaces{Names: []string{f.namespace}}}},
 	)
 	t.Cleanup(func() {
-		assert.NoError(t, shared.objects.Delete(context.Background(), &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: f.agent}}))
-		assert.NoError(t, shared.objects.Delete(context.Background(), &v1alpha1.Organization{ObjectMeta: metav1.ObjectMeta{Name: f.agent}}))
+		assert.NoError(t, f.objects.Delete(context.Background(), &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: f.agent}}))
+		assert.NoError(t, f.objects.Delete(context.Background(), &v1alpha1.Organization{ObjectMeta: metav1.ObjectMeta{Name: f.agent}}))
 	})
 	seed := *fleetSeed
 	if seed == 0 {
@@ -352,7 +352,7 @@ func (f *fleet) cutsAndKills(t *testing.T, queues ...string) {
 		case 0:
 			require.NoError(t, f.workers[agent].Kill(sandbox.Controller))
 		case 1:
-			require.NoError(t, shared.sandbox.Kill(sandbox.Controller))
+			require.NoError(t, f.sandbox.Kill(sandbox.Controller))
 		default:
 			f.lines[agent].set(true)
 		}

@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,7 +16,6 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/sandbox"
 	"github.com/queueyard/queueyard/pkg/sandbox/cluster"
-	"github.com/queueyard/queueyard/pkg/sandbox/simulation"
 	"github.com/queueyard/queueyard/test/audit"
 )
 
@@ -28,39 +25,27 @@ const leaseDuration = 6 * time.Second
 // withSchedulers runs a case on a sandbox of its own with two replicas of the scheduler.
 func withSchedulers(t *testing.T) *replicas {
 	t.Helper()
-	before := shared
-	dir := t.TempDir()
-	bin, err := programs(filepath.Join(dir, "bin"))
-	require.NoError(t, err)
-	home := filepath.Join(dir, "sandbox")
+	t.Parallel()
+	h := &home{dir: t.TempDir()}
 	t.Cleanup(func() {
-		shared = before
 		if t.Failed() {
-			printLogs(home)
+			printLogs(h.dir)
 		}
-		if s, err := sandbox.Open(home); err == nil {
-			require.NoError(t, s.Down(context.Background()))
-		}
+		require.NoError(t, h.down())
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	s, err := sandbox.Up(ctx, sandbox.Options{Dir: home, BinDir: bin, WorkDir: dir, NoProcessNode: true,
-		SimulatedNodes: simulatedNodes, Capacity: simulation.DefaultCapacity(), Schedulers: 2, LeaseDuration: leaseDuration})
-	require.NoError(t, err)
-	shared.sandbox = s
-	require.NoError(t, connect())
-	return &replicas{T: t, sandbox: s}
+	require.NoError(t, h.up(sandbox.Options{NoProcessNode: true, Schedulers: 2, LeaseDuration: leaseDuration}))
+	return &replicas{T: t, home: h}
 }
 
 // replicas are the schedulers of a sandbox.
 type replicas struct {
 	*testing.T
-	sandbox *sandbox.Sandbox
+	*home
 }
 
 // metrics is what a replica says of itself; empty while it does not answer.
 func (r *replicas) metrics(replica int) string {
-	config := rest.CopyConfig(shared.config)
+	config := rest.CopyConfig(r.config)
 	config.Host = "https://" + cluster.Loopback(r.sandbox.Ports().Schedulers[replica].Secure)
 	config.Timeout = 2 * time.Second
 	connection, err := rest.HTTPClientFor(config)
@@ -124,7 +109,7 @@ func (r *replicas) load(name string, each int) load {
 	config := audit.DefaultConfig()
 	// A successor waits until the lease of a killed leader has run out, and starts on a busy machine.
 	config.StuckAfter = time.Minute
-	s := beginWith(r.T, name, true, config)
+	s := r.begin(r.T, name, true, config)
 	edit(s, &v1alpha1.Agent{}, s.agent, func(a *v1alpha1.Agent) { a.Spec.Concurrency = new(int32); *a.Spec.Concurrency = 16 })
 	l := load{s, []string{
 		s.queue("high", seats(4), priority(9)),

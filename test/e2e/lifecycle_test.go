@@ -25,7 +25,7 @@ func TestWaitingPodSaysWhy(t *testing.T) {
 	message := fmt.Sprintf("queue %s: 1/1 operations running; position 1 of 1", q)
 	require.Equal(t, message, s.says("second", "QueueFull"))
 	s.eventually("an event says the same", func() (bool, any) {
-		events, err := shared.client.CoreV1().Events(s.namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=second"})
+		events, err := s.client.CoreV1().Events(s.namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=second"})
 		if err != nil {
 			return false, err
 		}
@@ -39,7 +39,7 @@ func TestWaitingPodSaysWhy(t *testing.T) {
 	for _, c := range s.get("second").Status.Conditions {
 		require.NotEqual(t, corev1.PodScheduled, c.Type, "a waiting pod must not look unschedulable: an autoscaler would buy nodes for it")
 	}
-	require.NoError(t, shared.objects.Delete(t.Context(), s.get("first")))
+	require.NoError(t, s.objects.Delete(t.Context(), s.get("first")))
 	s.until("the second has its turn", q, succeed(1))
 	s.eventually("its condition turns", func() (bool, any) {
 		p := s.get("second")
@@ -66,7 +66,7 @@ func TestMove(t *testing.T) {
 		} else {
 			p.Labels[v1alpha1.QueueLabel] = queue
 		}
-		return shared.objects.Patch(t.Context(), p, client.MergeFrom(before))
+		return s.objects.Patch(t.Context(), p, client.MergeFrom(before))
 	}
 	require.ErrorContains(t, relabel(open+"x"), "does not exist")
 	require.NoError(t, relabel(open))
@@ -91,7 +91,7 @@ func TestPausedAndDraining(t *testing.T) {
 	}
 	s.editQueue(q, state(v1alpha1.QueueDraining))
 	s.until("all succeed", q, succeed(3))
-	require.ErrorContains(t, shared.objects.Create(t.Context(), s.job("late", q, simulated("1"))),
+	require.ErrorContains(t, s.objects.Create(t.Context(), s.job("late", q, simulated("1"))),
 		`queue "`+q+`" is draining and takes no new operations: use another queue, or set its spec.state to Open`)
 	s.editQueue(q, state(v1alpha1.QueueOpen))
 	s.create(s.job("later", q, simulated("1")))
@@ -125,16 +125,16 @@ func TestQueueDeleted(t *testing.T) {
 	s.createTogether(all)
 	s.until("2 run and others wait", q, func(c counts) bool { return c.running == 2 && c.waiting > 0 })
 	queue := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: q}}
-	require.NoError(t, shared.objects.Delete(t.Context(), queue))
+	require.NoError(t, s.objects.Delete(t.Context(), queue))
 	s.eventually("new Jobs are refused", func() (bool, any) {
-		err := shared.objects.Create(t.Context(), s.job("late", q, simulated("1")), client.DryRunAll)
+		err := s.objects.Create(t.Context(), s.job("late", q, simulated("1")), client.DryRunAll)
 		return err != nil && apierrors.IsForbidden(err), err
 	})
-	require.ErrorContains(t, shared.objects.Create(t.Context(), s.job("late", q, simulated("1"))),
+	require.ErrorContains(t, s.objects.Create(t.Context(), s.job("late", q, simulated("1"))),
 		`queue "`+q+`" is being deleted and takes no new operations: use another queue, or create it anew when it is gone`)
 	s.until("all succeed", q, succeed(8))
 	s.eventually("the queue goes", func() (bool, any) {
-		err := shared.objects.Get(t.Context(), client.ObjectKeyFromObject(queue), queue)
+		err := s.objects.Get(t.Context(), client.ObjectKeyFromObject(queue), queue)
 		return apierrors.IsNotFound(err), queue.Status
 	})
 }
@@ -157,7 +157,7 @@ func TestRealCommand(t *testing.T) {
 			wantCode, wantLog = 3, "oh no\n"
 		}
 		require.Equal(t, wantCode, state.ExitCode, p.Name)
-		log, err := shared.client.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{}).Stream(t.Context())
+		log, err := s.client.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{}).Stream(t.Context())
 		require.NoError(t, err)
 		text, err := io.ReadAll(log)
 		require.NoError(t, err)

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -23,12 +25,22 @@ import (
 	"github.com/queueyard/queueyard/pkg/sandbox/simulation"
 )
 
-// shared is the sandbox of all cases. Each has a namespace, an agent and queues of its own.
-var shared struct {
+// home is a sandbox, and clients of its administrator.
+type home struct {
+	dir     string
 	sandbox *sandbox.Sandbox
 	config  *rest.Config
 	objects client.Client
 	client  kubernetes.Interface
+}
+
+// homes are the sandboxes that cases are in: a case has one for itself, and leaves it to the next. So there are as many
+// as cases run beside one another.
+var homes struct {
+	mu   sync.Mutex
+	dir  string
+	all  []*home
+	free []*home
 }
 
 // simulatedNodes have 32 cpu and 8 GPUs each.
@@ -37,34 +49,19 @@ const simulatedNodes = 4
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "queueyard-e2e-")
-	if err != nil {
+	var err error
+	if homes.dir, err = os.MkdirTemp("", "queueyard-e2e-"); err != nil {
 		return fail(err)
 	}
-	defer os.RemoveAll(dir)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
-	bin, err := programs(filepath.Join(dir, "bin"))
-	if err != nil {
-		return fail(err)
-	}
-	home := filepath.Join(dir, "sandbox")
-	shared.sandbox, err = sandbox.Up(ctx, sandbox.Options{Dir: home, BinDir: bin, WorkDir: dir,
-		SimulatedNodes: simulatedNodes, Capacity: simulation.DefaultCapacity()})
-	if err != nil {
-		if s, openErr := sandbox.Open(home); openErr == nil {
-			err = errors.Join(err, s.Down(context.Background()))
+	defer os.RemoveAll(homes.dir)
+	code := m.Run()
+	for _, h := range homes.all {
+		if code != 0 {
+			printLogs(h.dir)
 		}
-		return fail(err)
+		err = errors.Join(err, h.down())
 	}
-	code := 1
-	if err = connect(); err == nil {
-		code = m.Run()
-	}
-	if code != 0 {
-		printLogs(home)
-	}
-	if err := errors.Join(err, shared.sandbox.Down(context.Background())); err != nil {
+	if err != nil {
 		return fail(err)
 	}
 	return code
@@ -73,6 +70,64 @@ func run(m *testing.M) int {
 func fail(err error) int {
 	fmt.Fprintln(os.Stderr, "e2e:", err)
 	return 1
+}
+
+// moveIn gives a test a home for itself until its end.
+func moveIn(t *testing.T) *home {
+	t.Helper()
+	homes.mu.Lock()
+	var h *home
+	if n := len(homes.free); n > 0 {
+		h, homes.free = homes.free[n-1], homes.free[:n-1]
+	} else {
+		h = &home{dir: filepath.Join(homes.dir, fmt.Sprint(len(homes.all)))}
+		homes.all = append(homes.all, h)
+	}
+	homes.mu.Unlock()
+	if h.client == nil {
+		require.NoError(t, h.up(sandbox.Options{}))
+	}
+	t.Cleanup(func() {
+		homes.mu.Lock()
+		defer homes.mu.Unlock()
+		homes.free = append(homes.free, h)
+	})
+	return h
+}
+
+// up starts the sandbox, with such options as all homes do not have.
+func (h *home) up(o sandbox.Options) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	if o.BinDir, err = programs(filepath.Join(h.dir, "bin")); err != nil {
+		return err
+	}
+	o.Dir, o.WorkDir, o.SimulatedNodes, o.Capacity = filepath.Join(h.dir, "sandbox"), h.dir, simulatedNodes, simulation.DefaultCapacity()
+	if h.sandbox, err = sandbox.Up(ctx, o); err != nil {
+		return err
+	}
+	if h.config, err = h.sandbox.Config(); err != nil {
+		return err
+	}
+	h.config.QPS = -1
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), podgroups.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	if h.objects, err = client.New(h.config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	h.client, err = kubernetes.NewForConfig(h.config)
+	return err
+}
+
+// down stops the sandbox, one too that did not come up.
+func (h *home) down() error {
+	s, err := sandbox.Open(filepath.Join(h.dir, "sandbox"))
+	if err != nil {
+		return nil // there is none
+	}
+	return s.Down(context.Background())
 }
 
 // programs links the programs to run into one directory: those with the race detector where they
@@ -102,25 +157,9 @@ func programs(dir string) (string, error) {
 	return dir, nil
 }
 
-func connect() (err error) {
-	if shared.config, err = shared.sandbox.Config(); err != nil {
-		return err
-	}
-	shared.config.QPS = -1
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), podgroups.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	if shared.objects, err = client.New(shared.config, client.Options{Scheme: scheme}); err != nil {
-		return err
-	}
-	shared.client, err = kubernetes.NewForConfig(shared.config)
-	return err
-}
-
 // printLogs shows the end of what the components of a failed run said.
-func printLogs(home string) {
-	files, err := filepath.Glob(filepath.Join(home, "logs", "*.log"))
+func printLogs(dir string) {
+	files, err := filepath.Glob(filepath.Join(dir, "sandbox", "logs", "*.log"))
 	if err != nil {
 		return
 	}
@@ -130,6 +169,6 @@ func printLogs(home string) {
 			continue
 		}
 		const end = 4 << 10
-		fmt.Fprintf(os.Stderr, "--- end of %s\n%s\n", filepath.Base(file), text[max(0, len(text)-end):])
+		fmt.Fprintf(os.Stderr, "--- end of %s\n%s\n", file, text[max(0, len(text)-end):])
 	}
 }

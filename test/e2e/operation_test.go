@@ -68,7 +68,7 @@ func (s *scenario) reach(name string, phase v1alpha1.Status) *v1alpha1.Operation
 	s.Helper()
 	op := &v1alpha1.Operation{}
 	s.eventually(fmt.Sprintf("operation %s is %s", name, phase), func() (bool, any) {
-		err := shared.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, op)
+		err := s.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, op)
 		return err == nil && op.Status.Phase == phase, op.Status
 	})
 	return op
@@ -161,7 +161,7 @@ func TestOperationRefused(t *testing.T) {
 		"no queue":      {s.operation("e", q+"x", shell("true")), "spec.queue"},
 		"nothing":       {s.operation("f", q, nil), "either a component or a template"},
 	} {
-		err := shared.objects.Create(t.Context(), c.op)
+		err := s.objects.Create(t.Context(), c.op)
 		require.Error(t, err, name)
 		require.Contains(t, err.Error(), c.says, name)
 	}
@@ -214,7 +214,7 @@ func TestOperationTimes(t *testing.T) {
 	require.Contains(t, final(op).Message, `secrets "nosuch"`)
 	require.EqualValues(t, 1, op.Status.Attempt, "what is configured wrongly is not tried again")
 	s.eventually("what has a ttl goes, with its pod", func() (bool, any) {
-		err := shared.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "brief"}, &v1alpha1.Operation{})
+		err := s.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "brief"}, &v1alpha1.Operation{})
 		left := slices.ContainsFunc(s.pods(t.Context()), func(p corev1.Pod) bool { return p.Labels[v1alpha1.OperationLabel] == "brief" })
 		return apierrors.IsNotFound(err) && !left, err
 	})
@@ -277,8 +277,8 @@ func TestOperationElsewhere(t *testing.T) {
 	q := s.queue("q", seats(1))
 	s.eventually("its pods run there", func() (bool, any) {
 		op := s.operation("away", q, shell(`printf '{"at": "%s"}' "{{ globals.namespace }}" > "$TERMINATION_MESSAGE_PATH"`))
-		_ = shared.objects.Delete(t.Context(), op)
-		if err := shared.objects.Create(t.Context(), op); err != nil {
+		_ = s.objects.Delete(t.Context(), op)
+		if err := s.objects.Create(t.Context(), op); err != nil {
 			return false, err
 		}
 		op = s.reach("away", v1alpha1.StatusSucceeded)
@@ -287,11 +287,11 @@ func TestOperationElsewhere(t *testing.T) {
 	require.Empty(t, s.pods(t.Context()))
 	op := s.reach("away", v1alpha1.StatusSucceeded)
 	require.JSONEq(t, `"`+s.namespace+`"`, string(op.Status.Outputs["at"].Raw))
-	require.NoError(t, shared.objects.Delete(t.Context(), op))
+	require.NoError(t, s.objects.Delete(t.Context(), op))
 	s.eventually("nothing is left of it", func() (bool, any) {
 		pods := &corev1.PodList{}
-		err := shared.objects.List(t.Context(), pods, client.InNamespace(workers), client.MatchingLabels{v1alpha1.OperationUIDLabel: string(op.UID)})
-		gone := shared.objects.Get(t.Context(), client.ObjectKeyFromObject(op), &v1alpha1.Operation{})
+		err := s.objects.List(t.Context(), pods, client.InNamespace(workers), client.MatchingLabels{v1alpha1.OperationUIDLabel: string(op.UID)})
+		gone := s.objects.Get(t.Context(), client.ObjectKeyFromObject(op), &v1alpha1.Operation{})
 		return err == nil && len(pods.Items) == 0 && apierrors.IsNotFound(gone), pods.Items
 	})
 }
@@ -312,7 +312,7 @@ func TestOperationLookAhead(t *testing.T) {
 	s.createTogether(ops)
 	s.eventually("all wait", func() (bool, any) {
 		list := &v1alpha1.OperationList{}
-		err := shared.objects.List(t.Context(), list, client.InNamespace(s.namespace))
+		err := s.objects.List(t.Context(), list, client.InNamespace(s.namespace))
 		waiting := 0
 		for i := range list.Items {
 			if list.Items[i].Status.Phase == v1alpha1.StatusQueued {
@@ -329,7 +329,7 @@ func TestOperationLookAhead(t *testing.T) {
 	s.editQueue(q, func(spec *v1alpha1.QueueSpec) { spec.Concurrency = ptr.To[int32](100) })
 	s.eventually("all end", func() (bool, any) {
 		list := &v1alpha1.OperationList{}
-		err := shared.objects.List(t.Context(), list, client.InNamespace(s.namespace))
+		err := s.objects.List(t.Context(), list, client.InNamespace(s.namespace))
 		left := 0
 		for i := range list.Items {
 			if list.Items[i].Status.Phase != v1alpha1.StatusSucceeded {
@@ -352,7 +352,7 @@ func TestOperationControllerKilled(t *testing.T) {
 	s.createTogether(ops)
 	ended := func() (n int) {
 		list := &v1alpha1.OperationList{}
-		require.NoError(t, shared.objects.List(t.Context(), list, client.InNamespace(s.namespace)))
+		require.NoError(t, s.objects.List(t.Context(), list, client.InNamespace(s.namespace)))
 		for i := range list.Items {
 			if list.Items[i].Status.Phase.Final() {
 				n++
@@ -363,7 +363,7 @@ func TestOperationControllerKilled(t *testing.T) {
 	for _, at := range []int{1, 10, 20, 30} {
 		s.eventually("some end", func() (bool, any) { n := ended(); return n >= at, n })
 		s.eventually("it is killed", func() (bool, any) {
-			err := shared.sandbox.Kill(sandbox.Controller) // it may not be back yet
+			err := s.sandbox.Kill(sandbox.Controller) // it may not be back yet
 			return err == nil, err
 		})
 	}
@@ -379,7 +379,7 @@ func TestOperationControllerKilled(t *testing.T) {
 // evict asks the API server to evict a pod, as drains do.
 func evict(s *scenario, pod string) {
 	s.Helper()
-	require.NoError(s, shared.client.PolicyV1().Evictions(s.namespace).Evict(s.Context(), &policyv1.Eviction{
+	require.NoError(s, s.client.PolicyV1().Evictions(s.namespace).Evict(s.Context(), &policyv1.Eviction{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: pod},
 	}))
 }
@@ -397,7 +397,7 @@ func TestOperationObject(t *testing.T) {
 			OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &preserve},
 		}}},
 	}
-	extensions, err := apiextensionsclient.NewForConfig(shared.config)
+	extensions, err := apiextensionsclient.NewForConfig(s.config)
 	require.NoError(t, err)
 	_, err = extensions.ApiextensionsV1().CustomResourceDefinitions().Create(t.Context(), crd, metav1.CreateOptions{})
 	require.NoError(t, err)
@@ -411,8 +411,8 @@ func TestOperationObject(t *testing.T) {
 	workers := func(spec *v1alpha1.OperationSpec) { spec.Params = values(map[string]any{"workers": 2}) }
 	s.eventually("it says that the controller may not", func() (bool, any) {
 		op := s.operation("too-early", q, template, workers)
-		_ = shared.objects.Delete(t.Context(), op)
-		if err := shared.objects.Create(t.Context(), op); err != nil {
+		_ = s.objects.Delete(t.Context(), op)
+		if err := s.objects.Create(t.Context(), op); err != nil {
 			return false, err
 		}
 		op = s.reach("too-early", v1alpha1.StatusFailed)
@@ -427,16 +427,16 @@ func TestOperationObject(t *testing.T) {
 		name := strings.ToLower(phase)
 		s.eventually("it runs as a Training", func() (bool, any) {
 			op := &v1alpha1.Operation{}
-			if err := shared.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, op); err != nil {
-				return false, shared.objects.Create(t.Context(), s.operation(name, q, template, workers))
+			if err := s.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, op); err != nil {
+				return false, s.objects.Create(t.Context(), s.operation(name, q, template, workers))
 			}
 			if op.Status.Phase.Final() { // the role had not reached the controller yet
-				return false, shared.objects.Delete(t.Context(), op)
+				return false, s.objects.Delete(t.Context(), op)
 			}
 			if op.Status.Run == nil {
 				return false, op.Status
 			}
-			err := shared.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: op.Status.Run.Name}, training)
+			err := s.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: op.Status.Run.Name}, training)
 			return err == nil, err
 		})
 		count, _, _ := unstructured.NestedInt64(training.Object, "spec", "workers")
@@ -445,7 +445,7 @@ func TestOperationObject(t *testing.T) {
 		require.Equal(t, v1alpha1.SchedulerName, scheduler)
 		before := training.DeepCopy()
 		require.NoError(t, unstructured.SetNestedField(training.Object, phase, "status", "phase"))
-		require.NoError(t, shared.objects.Patch(t.Context(), training, client.MergeFrom(before)))
+		require.NoError(t, s.objects.Patch(t.Context(), training, client.MergeFrom(before)))
 		s.reach(name, end)
 	}
 }

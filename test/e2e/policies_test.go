@@ -51,7 +51,7 @@ templates:`+printing("job")+`
 	}
 	s.eventually("what the good ones printed is written down", func() (bool, any) { n := reported(); return n == 3, n })
 	s.eventually("it is killed", func() (bool, any) {
-		err := shared.sandbox.Signal(sandbox.Controller, syscall.SIGKILL)
+		err := s.sandbox.Signal(sandbox.Controller, syscall.SIGKILL)
 		return err == nil, err
 	})
 	w := s.ends("w", v1alpha1.StatusSucceeded)

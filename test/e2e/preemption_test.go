@@ -41,7 +41,7 @@ func TestPreemption(t *testing.T) {
 		require.Nil(t, s.get(kept).DeletionTimestamp, kept)
 	}
 	s.eventually("events on both sides", func() (bool, any) {
-		events, err := shared.client.CoreV1().Events(s.namespace).List(t.Context(), metav1.ListOptions{})
+		events, err := s.client.CoreV1().Events(s.namespace).List(t.Context(), metav1.ListOptions{})
 		if err != nil {
 			return false, err
 		}
@@ -122,7 +122,7 @@ func TestPreemptionOfSeveralQueues(t *testing.T) {
 
 	now := int64(0)
 	for _, pod := range []string{"urgent", "large", "modest"} {
-		require.NoError(t, shared.client.CoreV1().Pods(s.namespace).Delete(t.Context(), pod, metav1.DeleteOptions{GracePeriodSeconds: &now}))
+		require.NoError(t, s.client.CoreV1().Pods(s.namespace).Delete(t.Context(), pod, metav1.DeleteOptions{GracePeriodSeconds: &now}))
 	}
 	s.until("what made way runs again", low, func(c counts) bool { return c.running == 3 && c.waiting == 0 })
 	s.until("on every level", middle, func(c counts) bool { return c.running == 1 && c.waiting == 0 })
@@ -165,7 +165,7 @@ func (s *scenario) podOf(job string) *corev1.Pod {
 // events counts what events of the namespace say: by reason, and by reason and message.
 func (s *scenario) events() map[string]int {
 	said := map[string]int{}
-	list, err := shared.client.CoreV1().Events(s.namespace).List(s.Context(), metav1.ListOptions{})
+	list, err := s.client.CoreV1().Events(s.namespace).List(s.Context(), metav1.ListOptions{})
 	if err != nil {
 		return said
 	}

@@ -26,12 +26,12 @@ var someKinds = corev1.ResourceList{
 func (s *scenario) equip(kinds corev1.ResourceList) {
 	s.Helper()
 	nodes := &corev1.NodeList{}
-	require.NoError(s, shared.objects.List(s.Context(), nodes, client.MatchingLabels{"type": "simulated"}))
+	require.NoError(s, s.objects.List(s.Context(), nodes, client.MatchingLabels{"type": "simulated"}))
 	require.NotEmpty(s, nodes.Items)
 	patch, err := json.Marshal(map[string]any{"status": map[string]any{"capacity": kinds, "allocatable": kinds}})
 	require.NoError(s, err)
 	for _, n := range nodes.Items {
-		_, err := shared.client.CoreV1().Nodes().Patch(s.Context(), n.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+		_, err := s.client.CoreV1().Nodes().Patch(s.Context(), n.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 		require.NoError(s, err)
 	}
 }
@@ -82,7 +82,7 @@ func TestResizedInPlace(t *testing.T) {
 		s.Helper()
 		s.eventually("queue charges cpu "+cpu, func() (bool, any) {
 			got := &v1alpha1.Queue{}
-			if err := shared.objects.Get(s.Context(), client.ObjectKey{Name: q}, got); err != nil {
+			if err := s.objects.Get(s.Context(), client.ObjectKey{Name: q}, got); err != nil {
 				return false, err
 			}
 			return got.Status.Usage.Cpu().String() == cpu, got.Status.Usage
@@ -91,14 +91,14 @@ func TestResizedInPlace(t *testing.T) {
 	resize := func(cpu string) {
 		s.Helper()
 		patch := fmt.Sprintf(`{"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":%q}}}]}}`, cpu)
-		_, err := shared.client.CoreV1().Pods(s.namespace).Patch(s.Context(), "first", types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "resize")
+		_, err := s.client.CoreV1().Pods(s.namespace).Patch(s.Context(), "first", types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "resize")
 		require.NoError(s, err)
 	}
 	// A simulated node does not resize: the test says what a kubelet would say.
 	given := func(cpu string) {
 		s.Helper()
 		patch := fmt.Sprintf(`{"status":{"containerStatuses":[{"name":"main","allocatedResources":{"cpu":%[1]q},"resources":{"requests":{"cpu":%[1]q}}}]}}`, cpu)
-		_, err := shared.client.CoreV1().Pods(s.namespace).Patch(s.Context(), "first", types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
+		_, err := s.client.CoreV1().Pods(s.namespace).Patch(s.Context(), "first", types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
 		require.NoError(s, err)
 	}
 	s.eventually("it runs", func() (bool, any) {
@@ -112,7 +112,7 @@ func TestResizedInPlace(t *testing.T) {
 	given("5")
 	s.create(s.pod("second", q, burstable("2")))
 	require.Contains(t, s.says("second", "QueueQuota"), "cpu 5/4 used, needs 2")
-	require.NoError(t, shared.sandbox.Kill(sandbox.Scheduler))
+	require.NoError(t, s.sandbox.Kill(sandbox.Scheduler))
 	s.until("it runs on, alone", q, func(c counts) bool { return c.running == 1 && c.waiting == 1 })
 	resize("2")
 	require.Equal(t, 1, s.count(q).running, "it has not given anything back yet")

@@ -31,7 +31,7 @@ func TestSchedulerKilled(t *testing.T) {
 	for i := range kills {
 		s.until(fmt.Sprintf("10 run before kill %d", i+1), q, func(c counts) bool { return c.running == 10 })
 		require.GreaterOrEqual(t, s.count(q).waiting, 100)
-		require.NoError(t, shared.sandbox.Kill(sandbox.Scheduler))
+		require.NoError(t, s.sandbox.Kill(sandbox.Scheduler))
 		s.until(fmt.Sprintf("what ran ends after kill %d", i+1), q, func(c counts) bool { return c.running == 0 })
 	}
 	s.until("all succeed", q, succeed(jobs))

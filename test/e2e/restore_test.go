@@ -27,7 +27,7 @@ import (
 func (s *scenario) backUp() (file string) {
 	s.Helper()
 	file = filepath.Join(s.TempDir(), "etcd.db")
-	socket := "unix://" + filepath.Join(string(shared.sandbox.Dir()), "etcd.sock:1")
+	socket := "unix://" + filepath.Join(string(s.sandbox.Dir()), "etcd.sock:1")
 	_, err := etcdbackup.SaveWithVersion(s.Context(), zap.NewNop(), clientv3.Config{Endpoints: []string{socket}}, file)
 	require.NoError(s, err)
 	return file
@@ -37,7 +37,7 @@ func (s *scenario) backUp() (file string) {
 // again as soon as nobody leads, or at once.
 func (s *scenario) setBack(file string, nobodyLeads bool) {
 	s.Helper()
-	data := shared.sandbox.Dir().Etcd()
+	data := s.sandbox.Dir().Etcd()
 	const peer = "unix://etcd.sock:2"
 	require.NoError(s, os.RemoveAll(data+".before"))
 	require.NoError(s, snapshot.NewV3(zap.NewNop()).Restore(snapshot.RestoreConfig{
@@ -45,15 +45,15 @@ func (s *scenario) setBack(file string, nobodyLeads bool) {
 		Name: "default", PeerURLs: []string{peer}, InitialCluster: "default=" + peer, InitialClusterToken: "restored",
 		RevisionBump: 1_000_000_000, MarkCompacted: true,
 	}))
-	require.NoError(s, shared.sandbox.Signal(sandbox.ControlPlane, syscall.SIGSTOP))
+	require.NoError(s, s.sandbox.Signal(sandbox.ControlPlane, syscall.SIGSTOP))
 	if nobodyLeads {
 		s.startAnew(func() {})
 	}
 	require.NoError(s, os.Rename(data, data+".before"))
 	require.NoError(s, os.Rename(data+".restored", data))
-	require.NoError(s, shared.sandbox.Kill(sandbox.ControlPlane))
+	require.NoError(s, s.sandbox.Kill(sandbox.ControlPlane))
 	s.eventually("the API server answers", func() (bool, any) {
-		raw, err := shared.client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(s.Context())
+		raw, err := s.client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(s.Context())
 		return err == nil, fmt.Sprint(string(raw), err)
 	})
 }
@@ -72,7 +72,7 @@ func (s *scenario) startAnew(because func()) {
 // restarts is how often each component was started again.
 func restarts(s *scenario) map[string]int {
 	s.Helper()
-	components, _, err := shared.sandbox.Status()
+	components, _, err := s.sandbox.Status()
 	require.NoError(s, err)
 	out := map[string]int{}
 	for _, c := range components {
@@ -183,7 +183,7 @@ templates:`+script("first", d.script("first"))+script("second", d.script("second
 	d.let("ends", "second", "waits")
 	s.ends("w", v1alpha1.StatusSucceeded)
 	s.reach("ends", v1alpha1.StatusSucceeded)
-	require.NoError(t, shared.objects.Delete(t.Context(), s.reach("waits", v1alpha1.StatusSucceeded)))
+	require.NoError(t, s.objects.Delete(t.Context(), s.reach("waits", v1alpha1.StatusSucceeded)))
 	evict(s, s.reach("evicted", v1alpha1.StatusRunning).Status.Run.Name)
 	s.eventually("what was evicted runs again", func() (bool, any) { return len(d.processes("evicted")) == 2, d.processes("evicted") })
 	s.create(operation("later"))
@@ -199,7 +199,7 @@ templates:`+script("first", d.script("first"))+script("second", d.script("second
 	var err error
 	config := audit.DefaultConfig()
 	config.StuckAfter = patience / 2 // nobody leads before the lease of the one before has run out
-	s.audit, err = audit.Watch(t.Context(), shared.config, config, nil)
+	s.audit, err = audit.Watch(t.Context(), s.config, config, nil)
 	require.NoError(t, err)
 
 	op := s.reach("done", v1alpha1.StatusSucceeded)
@@ -207,7 +207,7 @@ templates:`+script("first", d.script("first"))+script("second", d.script("second
 	op = s.reach("ends", v1alpha1.StatusSucceeded)
 	require.JSONEq(t, `{"said": "ends"}`, string(encoded(op.Status.Outputs).Raw), "its node still knew")
 	d.gone("later", d.processes("later")[0])
-	require.True(t, apierrors.IsNotFound(shared.objects.Get(t.Context(), client.ObjectKeyFromObject(operation("later")), op)))
+	require.True(t, apierrors.IsNotFound(s.objects.Get(t.Context(), client.ObjectKeyFromObject(operation("later")), op)))
 	d.gone("evicted", d.processes("evicted")[1])
 	d.let("evicted")
 	op = s.reach("evicted", v1alpha1.StatusSucceeded)
@@ -246,7 +246,7 @@ func TestRestoreUnderLeaders(t *testing.T) {
 	s.editQueue(q, seats(1))
 	renewed := func() (versions []string) {
 		for _, name := range []string{"queueyard-scheduler", "queueyard-controller"} {
-			lease, err := shared.client.CoordinationV1().Leases("queueyard-system").Get(t.Context(), name, metav1.GetOptions{})
+			lease, err := s.client.CoordinationV1().Leases("queueyard-system").Get(t.Context(), name, metav1.GetOptions{})
 			require.NoError(t, err)
 			versions = append(versions, lease.ResourceVersion)
 		}
@@ -260,7 +260,7 @@ func TestRestoreUnderLeaders(t *testing.T) {
 	s.startAnew(func() { s.setBack(file, false) })
 	for _, name := range []string{"a", "b"} {
 		s.eventually("the webhook is back", func() (bool, any) {
-			err := shared.objects.Create(t.Context(), s.job(name, q, simulated("600")))
+			err := s.objects.Create(t.Context(), s.job(name, q, simulated("600")))
 			return err == nil, err
 		})
 	}

@@ -16,7 +16,7 @@ import (
 // The limit of a project holds over this cluster and an agent's together, and goes to where operations are.
 func TestALimitOverClusters(t *testing.T) {
 	s := begin(t, "shares")
-	_, there := s.join("overseas", shared.config.Host)
+	_, there := s.join("overseas", s.config.Host)
 	project := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "overseas"}, Spec: v1alpha1.ProjectSpec{
 		Concurrency: ptr.To[int32](2), Namespaces: v1alpha1.ProjectNamespaces{Names: []string{s.namespace}},
 	}}
@@ -37,9 +37,9 @@ func TestALimitOverClusters(t *testing.T) {
 	most := int32(0)
 	s.eventually("all operations succeed", func() (bool, any) {
 		// A share moves in more time than passes between the two reads.
-		most = max(most, used(shared.objects)+used(there))
+		most = max(most, used(s.objects)+used(there))
 		list := &v1alpha1.OperationList{}
-		err := shared.objects.List(s.Context(), list, client.InNamespace(s.namespace))
+		err := s.objects.List(s.Context(), list, client.InNamespace(s.namespace))
 		done := 0
 		for i := range list.Items {
 			if list.Items[i].Status.Phase == v1alpha1.StatusSucceeded {
@@ -50,7 +50,7 @@ func TestALimitOverClusters(t *testing.T) {
 	})
 	assert.LessOrEqual(t, most, int32(2))
 	s.eventually("the whole limit is divided evenly when nobody wants it", func() (bool, any) {
-		require.NoError(t, shared.objects.Get(s.Context(), client.ObjectKeyFromObject(project), project))
+		require.NoError(t, s.objects.Get(s.Context(), client.ObjectKeyFromObject(project), project))
 		is := &project.Status
 		even := is.Local != nil && *is.Local.Concurrency == 1 && len(is.Shares) == 1 && *is.Shares[0].Concurrency == 1
 		return even, fmt.Sprint(is.Local, is.Shares)

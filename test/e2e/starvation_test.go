@@ -15,6 +15,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/sandbox"
+	"github.com/queueyard/queueyard/test/audit"
 )
 
 // holdSoon has the schedulers hold room after seconds where an installation waits for minutes.
@@ -41,7 +42,7 @@ func TestStarvation(t *testing.T) {
 	for i := range 2 {
 		require.NoError(t, r.sandbox.Kill(sandbox.SchedulerReplica(i)))
 	}
-	s := begin(t, "starvation")
+	s := r.begin(t, "starvation", true, audit.DefaultConfig())
 	q := s.queue("q", quota(corev1.ResourceCPU, "4"))
 	small := func(name, seconds, declared, cpu string) *corev1.Pod {
 		p := s.pod(name, q, asking(simulated(seconds), corev1.ResourceCPU, cpu))

@@ -177,7 +177,7 @@ templates:
 `)
 	ended := func() int64 {
 		w := &v1alpha1.Workflow{}
-		require.NoError(t, shared.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "w"}, w))
+		require.NoError(t, s.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "w"}, w))
 		return w.Status.Children.Succeeded + w.Status.Children.Failed
 	}
 	for i := range kills {
@@ -188,7 +188,7 @@ templates:
 			signal = syscall.SIGKILL // whose successor waits for the lease to run out
 		}
 		s.eventually("it is killed", func() (bool, any) {
-			err := shared.sandbox.Signal(sandbox.Controller, signal) // it may not be back yet
+			err := s.sandbox.Signal(sandbox.Controller, signal) // it may not be back yet
 			return err == nil, err
 		})
 	}

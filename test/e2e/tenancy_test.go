@@ -82,7 +82,7 @@ func TestTenancy(t *testing.T) {
 				pod.Annotations[k] = v
 			}
 			for _, o := range []client.Object{job, pod} {
-				err := shared.objects.Create(t.Context(), o)
+				err := s.objects.Create(t.Context(), o)
 				if c.refusal != "" {
 					require.ErrorContains(t, err, c.refusal)
 					continue
@@ -94,7 +94,7 @@ func TestTenancy(t *testing.T) {
 				require.Equal(t, v1alpha1.SchedulerName, job.Spec.Template.Spec.SchedulerName)
 				s.eventually("Job "+c.name+" succeeds", func() (bool, any) {
 					done := &batchv1.Job{}
-					err := shared.objects.Get(t.Context(), client.ObjectKeyFromObject(job), done)
+					err := s.objects.Get(t.Context(), client.ObjectKeyFromObject(job), done)
 					return err == nil && done.Status.Succeeded == 1, done.Status
 				})
 			}
@@ -167,7 +167,7 @@ func TestUnmanagedNamespace(t *testing.T) {
 	s.create(ours("after", ""))
 	succeeded("after")
 	require.Empty(t, s.get("behind").Spec.NodeName)
-	require.NoError(t, shared.objects.Delete(t.Context(), s.get("running")))
+	require.NoError(t, s.objects.Delete(t.Context(), s.get("running")))
 	succeeded("behind")
 
 	// Another scheduler's pod is none of ours.

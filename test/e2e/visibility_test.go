@@ -30,12 +30,12 @@ const visibilityRoot = "/apis/visibility.queueyard.io/v1alpha1"
 // asker asks as kubectl get --raw does, as somebody.
 type asker struct{ client rest.Interface }
 
-func as(t *testing.T, user string) asker {
-	t.Helper()
-	config := rest.CopyConfig(shared.config)
+func (s *scenario) as(user string) asker {
+	s.Helper()
+	config := rest.CopyConfig(s.config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:authenticated"}}
 	client, err := kubernetes.NewForConfig(config)
-	require.NoError(t, err)
+	require.NoError(s, err)
 	return asker{client.RESTClient()}
 }
 
@@ -58,7 +58,7 @@ func ask[T any](ctx context.Context, a asker, path string, query ...string) (*T,
 func TestVisibility(t *testing.T) {
 	s := begin(t, "visibility")
 	ctx := t.Context()
-	admin := asker{shared.client.CoreV1().RESTClient()}
+	admin := asker{s.client.CoreV1().RESTClient()}
 	queue := s.queue("line", seats(1))
 
 	// The seat is taken in another namespace, until it ends as it declares.
@@ -69,10 +69,10 @@ func TestVisibility(t *testing.T) {
 	holder.Annotations[v1alpha1.MaxRuntimeAnnotation] = "20m"
 	s.create(holder)
 	t.Cleanup(func() {
-		_ = shared.objects.Delete(context.Background(), holder, client.GracePeriodSeconds(0))
+		_ = s.objects.Delete(context.Background(), holder, client.GracePeriodSeconds(0))
 	})
 	s.eventually("the holder runs", func() (bool, any) {
-		err := shared.objects.Get(ctx, client.ObjectKeyFromObject(holder), holder)
+		err := s.objects.Get(ctx, client.ObjectKeyFromObject(holder), holder)
 		return err == nil && holder.Status.StartTime != nil, err
 	})
 
@@ -206,7 +206,7 @@ func TestVisibility(t *testing.T) {
 			{"visibility-editor", true, false, false},
 			{"visibility-operator", true, true, true},
 		} {
-			a := as(t, c.user)
+			a := s.as(c.user)
 			var x *visibility.Explanation
 			s.eventually(c.user+" may or may not", func() (bool, any) { // roles take effect a moment later
 				var err error

@@ -33,7 +33,7 @@ func (s *scenario) ends(name string, phase v1alpha1.Status) *v1alpha1.Workflow {
 	s.Helper()
 	w := &v1alpha1.Workflow{}
 	s.eventually(fmt.Sprintf("workflow %s is %s", name, phase), func() (bool, any) {
-		err := shared.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, w)
+		err := s.objects.Get(s.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, w)
 		return err == nil && w.Status.Phase == phase, w.Status
 	})
 	return w
@@ -48,7 +48,7 @@ func (s *scenario) editWorkflow(name string, change func(*v1alpha1.WorkflowSpec)
 func (s *scenario) childrenOf(workflow string) []v1alpha1.Operation {
 	s.Helper()
 	list := &v1alpha1.OperationList{}
-	require.NoError(s, shared.objects.List(s.Context(), list, client.InNamespace(s.namespace), client.MatchingLabels{v1alpha1.WorkflowLabel: workflow}))
+	require.NoError(s, s.objects.List(s.Context(), list, client.InNamespace(s.namespace), client.MatchingLabels{v1alpha1.WorkflowLabel: workflow}))
 	return list.Items
 }
 
@@ -65,7 +65,7 @@ func (s *scenario) stepsOf(workflow string) map[string]v1alpha1.Status {
 func (s *scenario) workflowsOf(workflow string) (names []string) {
 	s.Helper()
 	list := &v1alpha1.WorkflowList{}
-	require.NoError(s, shared.objects.List(s.Context(), list, client.InNamespace(s.namespace), client.MatchingLabels{v1alpha1.WorkflowLabel: workflow}))
+	require.NoError(s, s.objects.List(s.Context(), list, client.InNamespace(s.namespace), client.MatchingLabels{v1alpha1.WorkflowLabel: workflow}))
 	for _, w := range list.Items {
 		names = append(names, w.Name)
 	}
@@ -234,7 +234,7 @@ templates:`+simulatedScript("job", "300ms")+`
 `)
 	s.eventually("all operations are queued", func() (bool, any) {
 		list := &v1alpha1.OperationList{}
-		require.NoError(t, shared.objects.List(t.Context(), list, client.InNamespace(s.namespace)))
+		require.NoError(t, s.objects.List(t.Context(), list, client.InNamespace(s.namespace)))
 		queued := 0
 		for _, op := range list.Items {
 			if op.Status.Phase == v1alpha1.StatusQueued {
@@ -299,7 +299,7 @@ templates:`+script("job", "sleep 1")+`
 `)
 	s.eventually("some are done", func() (bool, any) {
 		got := &v1alpha1.Workflow{}
-		err := shared.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "stop"}, got)
+		err := s.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "stop"}, got)
 		return err == nil && got.Status.Children.Succeeded >= 2, got.Status
 	})
 	s.editWorkflow("stop", func(spec *v1alpha1.WorkflowSpec) { spec.DesiredState = v1alpha1.Stopped })
@@ -331,7 +331,7 @@ templates:`+simulatedScript("job", "200ms")+`
 `)
 	done := func() int64 {
 		w := &v1alpha1.Workflow{}
-		require.NoError(t, shared.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "w"}, w))
+		require.NoError(t, s.objects.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "w"}, w))
 		return w.Status.Children.Succeeded
 	}
 	for i := range kills {
@@ -342,7 +342,7 @@ templates:`+simulatedScript("job", "200ms")+`
 			signal = syscall.SIGKILL // whose successor waits for the lease to run out
 		}
 		s.eventually("it is killed", func() (bool, any) {
-			err := shared.sandbox.Signal(sandbox.Controller, signal) // it may not be back yet
+			err := s.sandbox.Signal(sandbox.Controller, signal) // it may not be back yet
 			return err == nil, err
 		})
 	}
