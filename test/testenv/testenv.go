@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -64,6 +66,15 @@ type Option func(context.Context, *Env) error
 // WithCRDs installs Queueyard's custom resource definitions.
 func WithCRDs() Option {
 	return func(ctx context.Context, e *Env) error { return e.InstallCRDs(ctx) }
+}
+
+// WithNode makes a node that nobody runs, for tests that bind pods and say how they go. Pods of a node that does not
+// exist would be collected as garbage, all of them now and then, whatever they do.
+func WithNode(name string) Option {
+	return func(ctx context.Context, e *Env) error {
+		_, err := e.Client.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		return err
+	}
 }
 
 // StartShared runs a control plane for all tests of a package. Call it in TestMain, and Stop at the end.

@@ -66,7 +66,7 @@ func bringUp(ctx context.Context) (err error) {
 	if hubEnv, err = testenv.StartShared(testenv.WithCRDs()); err != nil {
 		return err
 	}
-	if workerEnv, err = testenv.StartShared(testenv.WithCRDs()); err != nil {
+	if workerEnv, err = testenv.StartShared(testenv.WithCRDs(), testenv.WithNode("n1")); err != nil {
 		return err
 	}
 	for env, to := range map[*testenv.Env]*client.Client{hubEnv: &hub, workerEnv: &worker} {

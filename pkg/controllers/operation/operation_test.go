@@ -40,7 +40,7 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	var err error
-	if env, err = testenv.StartShared(testenv.WithCRDs()); err != nil {
+	if env, err = testenv.StartShared(testenv.WithCRDs(), testenv.WithNode("n1")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
