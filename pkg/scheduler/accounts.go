@@ -206,6 +206,7 @@ func (r *Room) catchUp(ctx context.Context, client kubernetes.Interface) error {
 func (r *Room) countOn(ended []*v1.Pod, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.resolveStale()
 	for _, e := range r.entries {
 		if e.listed && e.bound() {
 			r.accountPod(e.pod, e.assignment, now)

@@ -190,7 +190,7 @@ func TestStatusSaysWhatIsLeftOfAnEditedBudget(t *testing.T) {
 // A leader that died is followed by one that reads the status and what ran since.
 func TestAccountsSurviveARestart(t *testing.T) {
 	begin := func(status *v1alpha1.BudgetStatus) *world {
-		w := newWorld(testContext(t))
+		w := newStandby(testContext(t))
 		w.queue("q", -1, budget("100", "day"), func(q *v1alpha1.Queue) { q.Status.Budget = status })
 		return w
 	}

@@ -106,10 +106,11 @@ func (r *Room) gone(uid types.UID) {
 }
 
 // placed charges a pod that is on a node: to the queue it was admitted to, whatever its labels have
-// become, or after a restart to the one they name.
+// become, or after a restart to the one they name. Before this replica leads it may be seen earlier than what
+// says which queue that is, so it is asked again.
 func (r *Room) placed(e *entry) {
 	state := r.ledger.State(string(e.uid()))
-	if state != ledger.Admitted && state != ledger.Running {
+	if !r.leading || !state.Holds() {
 		assignment, refusal := r.assign(e.pod)
 		if refusal != nil {
 			assignment = r.claimed(e.pod)

@@ -29,7 +29,7 @@ const operationsHelp = `# HELP queueyard_operations [ALPHA] Operations of a queu
 `
 
 func TestGaugesSayHowQueuesStand(t *testing.T) {
-	w := newWorld(testContext(t))
+	w := newStandby(testContext(t))
 	w.queue("q", 1, func(q *v1alpha1.Queue) {
 		q.Spec.Quota = &v1alpha1.Quota{Budget: &v1alpha1.Budget{Amount: resource.MustParse("5"), Window: "day"}}
 	})

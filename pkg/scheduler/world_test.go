@@ -45,6 +45,13 @@ type world struct {
 func init() { metrics.Register() }
 
 func newWorld(ctx context.Context) *world {
+	w := newStandby(ctx)
+	w.room.leading = true
+	return w
+}
+
+// newStandby is a world whose room does not lead yet.
+func newStandby(ctx context.Context) *world {
 	clock := testingclock.NewFakeClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 	room := newRoom(clock)
 	var args configv1.QueueGateArgs
