@@ -8,6 +8,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/pager"
 
@@ -64,11 +65,20 @@ func (r *Room) limits(kind ledger.Kind, name string, concurrency *int32, quota *
 	}
 	a := r.accounts[key]
 	if a == nil || a.budget.Window != quota.Budget.Window || !r.leading {
-		var err error
-		if a, err = openAccount(*quota.Budget, status, r.clock.Now()); err != nil {
+		now := r.clock.Now()
+		opened, err := openAccount(*quota.Budget, status, now)
+		if err != nil {
 			l.Closed = err.Error()
 			return l
 		}
+		if r.leading {
+			// What ran until now was accounted, or had no budget.
+			opened.until = now
+			if a != nil && a.start.Equal(opened.start) {
+				opened.meter, opened.until = a.meter, a.until
+			}
+		}
+		a = opened
 		r.accounts[key] = a
 	}
 	a.budget = *quota.Budget
@@ -207,8 +217,12 @@ func (r *Room) countOn(ended []*v1.Pod, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.resolveStale()
-	for _, e := range r.entries {
-		if e.listed && e.bound() {
+	over := map[types.UID]bool{}
+	for _, pod := range ended {
+		over[pod.UID] = true
+	}
+	for uid, e := range r.entries {
+		if e.listed && e.bound() && !over[uid] {
 			r.accountPod(e.pod, e.assignment, now)
 		}
 	}

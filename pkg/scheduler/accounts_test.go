@@ -226,6 +226,57 @@ func TestAccountsSurviveARestart(t *testing.T) {
 	require.Equal(t, "13.000555", w.room.directory.queues["q"].Status.Budget.Spent)
 }
 
+// A pod that ends while a leader takes over may be seen both as one that runs and as one that ended.
+func TestPodThatEndsMeanwhileIsAccountedOnce(t *testing.T) {
+	w := newStandby(testContext(t))
+	w.queue("q", -1, budget("100", "day"), func(q *v1alpha1.Queue) {
+		q.Status.Budget = &v1alpha1.BudgetStatus{WindowStart: metav1.NewTime(w.clock.Now()), Spent: "0.00", AccountedUntil: metav1.NewTime(w.clock.Now())}
+	})
+	pod := testPod("a", "q", declares("1"), func(p *v1.Pod) { p.Spec.NodeName, p.CreationTimestamp = "node", metav1.NewTime(w.clock.Now()) })
+	w.create(pod)
+	w.settle()
+	ended := pod.DeepCopy()
+	ended.Status.ContainerStatuses = []v1.ContainerStatus{{State: v1.ContainerState{Terminated: &v1.ContainerStateTerminated{FinishedAt: metav1.NewTime(w.clock.Now().Add(time.Hour))}}}}
+	w.clock.Step(2 * time.Hour)
+	w.room.countOn([]*v1.Pod{ended}, w.clock.Now())
+	require.Equal(t, "1.00", cost.Format(w.room.accounts[accountKey{ledger.Queue, "q"}].meter.Spent))
+}
+
+// What was spent is known when a window is edited; what runs has not run since the last entry in the status.
+func TestEditedWindowCostsNothing(t *testing.T) {
+	w := newWorld(testContext(t))
+	edit := func(window string) {
+		status := v1alpha1.QueueStatus{}
+		if q := w.room.directory.queues["q"]; q != nil {
+			status = q.Status
+		}
+		w.queue("q", -1, budget("1M", window), func(q *v1alpha1.Queue) { q.Status = status })
+	}
+	tick := func(d time.Duration) {
+		for range d / time.Second {
+			w.clock.Step(time.Second)
+			w.room.account(w.clock.Now())
+		}
+		w.written(t)
+	}
+	spent := func() string { return cost.Format(w.room.accounts[accountKey{ledger.Queue, "q"}].meter.Spent) }
+	edit("day")
+	w.create(testPod("a", "q", declares("3600")))
+	w.settle()
+	tick(10 * time.Second)
+	w.remove("a")
+	w.settle()
+	tick(time.Hour)
+	w.create(testPod("b", "q", declares("3600")))
+	edit("month")
+	w.settle()
+	tick(5 * time.Second)
+	require.Equal(t, "15.00", spent(), "the month began with the day, and nothing ran for an hour")
+	edit("hour")
+	tick(time.Second)
+	require.Equal(t, "1.00", spent(), "the hour began after what was spent")
+}
+
 // However pods come and go, a budget's meter is what they cost while they held room, to within a tick each.
 func TestAccountsMatchWhatRan(t *testing.T) {
 	ctx := testContext(t)
