@@ -234,6 +234,11 @@ func (r *Room) countOn(ended []*v1.Pod, now time.Time) {
 		r.accountPod(pod, assignment, endOf(pod))
 	}
 	r.leading = true
+	for _, e := range r.entries {
+		if e.listed {
+			r.report(e)
+		}
+	}
 	for key, a := range r.accounts {
 		a.until = now
 		r.reapply(key)

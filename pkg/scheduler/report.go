@@ -49,9 +49,10 @@ type finding struct {
 	condition v1.PodCondition
 }
 
-// report has the reporter look at a pod, unless it will anyway.
+// report has the reporter look at a pod, unless it will anyway. A standby has no reporter: countOn catches up.
 func (r *Room) report(e *entry) {
 	switch {
+	case !r.leading:
 	case e.bound():
 		if c := admittedCondition(e.pod); c != nil && c.Status == v1.ConditionFalse && !r.preempted(e) {
 			r.reports.ahead = append(r.reports.ahead, e.uid())

@@ -7,6 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
 // reported does what the reporter does with the findings of a moment, and names the pods.
@@ -26,6 +29,36 @@ func (w *world) reported(budget int) map[string]v1.PodCondition {
 	}
 	w.settle()
 	return found
+}
+
+// A standby writes nothing, so it lines up nothing, however many pods come and go. When it leads all that wait say why.
+func TestStandbyLinesUpNoReports(t *testing.T) {
+	w := newStandby(testContext(t))
+	w.queue("q", 0)
+	says := func(p *v1.Pod) {
+		p.Status.Conditions = []v1.PodCondition{{Type: v1alpha1.AdmittedCondition, Status: v1.ConditionFalse, Reason: "QueueFull"}}
+	}
+	for i := range 100 {
+		uid := types.UID(fmt.Sprint("pod", i))
+		w.create(testPod(string(uid), "q"))
+		w.change(uid, says)
+		w.change(uid, func(p *v1.Pod) { p.Spec.NodeName = "node" })
+		w.remove(uid)
+	}
+	w.create(testPod("waits", "q"))
+	w.create(testPod("runs", "q", says, func(p *v1.Pod) { p.Spec.NodeName = "node" }))
+	for len(w.feed) > 0 {
+		w.deliverFeed()
+	}
+	require.Empty(t, w.room.reports.waiting)
+	require.Empty(t, w.room.reports.ahead)
+
+	w.room.countOn(nil, w.clock.Now())
+	w.settle()
+	w.clock.Step(w.room.args.ReportDelay.Duration)
+	found := w.reported(10)
+	require.Equal(t, v1.ConditionFalse, found["waits"].Status)
+	require.Equal(t, v1.ConditionTrue, found["runs"].Status)
 }
 
 func TestReportOfAWait(t *testing.T) {
