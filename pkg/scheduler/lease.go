@@ -41,8 +41,14 @@ func (r *Room) commit(uid types.UID) error {
 func (r *Room) uncommit(uid types.UID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e := r.entries[uid]; e != nil {
-		e.committed = false
+	e := r.entries[uid]
+	if e == nil || !e.committed {
+		return
+	}
+	e.committed = false
+	if e.listed && !e.bound() {
+		r.waiting(e) // it may have been moved or deleted while that could not be heeded
+		r.signal()
 	}
 }
 

@@ -231,6 +231,37 @@ func TestLabelTakenFromARunningPodFreesNothing(t *testing.T) {
 	require.Equal(t, []string{"behind"}, w.active())
 }
 
+// While a pod is being bound its room is its own. What changed meanwhile counts when the bind fails: a deleted pod that
+// a finalizer keeps holds no seat, and one that was moved waits where it belongs.
+func TestChangeDuringABindThatFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit func(*v1.Pod)
+		in   string
+	}{
+		"deleted": {edit: func(p *v1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: p.CreationTimestamp.Time} }},
+		"moved":   {edit: func(p *v1.Pod) { p.Labels[v1alpha1.QueueLabel] = "other" }, in: "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(testContext(t))
+			w.queue("q", 1)
+			w.queue("other", 0)
+			w.create(testPod("a", "q"))
+			w.settle()
+			_, flies := w.cycle(t, true, "")
+			require.True(t, flies)
+			w.change("a", test.edit)
+			w.settle()
+			require.Equal(t, ledger.Admitted, w.room.ledger.State("a"))
+			w.bind(t, false)
+			w.create(testPod("b", "q"))
+			w.settle()
+			require.Equal(t, []string{"b"}, w.active())
+			why, _ := w.room.ledger.Explain("a")
+			require.Equal(t, test.in, why.Queue)
+		})
+	}
+}
+
 func TestRestartChargesWhatRuns(t *testing.T) {
 	w := newWorld(testContext(t))
 	w.queue("q", 1)
