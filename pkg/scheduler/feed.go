@@ -120,10 +120,8 @@ func (r *Room) placed(e *entry) {
 	if e.gang.operation == "" {
 		e.gang, _ = r.directory.gangOf(e.pod) // after a restart its PodGroup may be seen later than the pod
 	}
-	if state == ledger.Admitted {
+	if state == ledger.Admitted { // else it was placed under another leader
 		r.started(e.assignment.Queue)
-	}
-	if state != ledger.Running {
 		r.observePlaced(e)
 	}
 	r.ledger.Charge(declare(r.describe(e.pod, e.assignment, e.gang), e.pod))

@@ -169,3 +169,22 @@ func TestLabelsMakeNoSeries(t *testing.T) {
 	count, _ := observed(t, "queueyard_wait_seconds", "no-such-queue")
 	require.Zero(t, count)
 }
+
+// What ran before this replica led has waited under another: its age is no wait.
+func TestWaitsAreMeasuredOnce(t *testing.T) {
+	registerMetrics()
+	w := newStandby(testContext(t))
+	const queue = "restarted"
+	w.queue(queue, 2)
+	w.create(testPod("old", queue, func(p *v1.Pod) { p.Spec.NodeName = "node" }))
+	w.clock.Step(72 * time.Hour)
+	w.deliverFeed()
+	w.room.countOn(nil, w.clock.Now())
+	w.create(testPod("new", queue))
+	w.settle()
+	w.clock.Step(2 * time.Second)
+	w.run(t)
+	count, sum := observed(t, "queueyard_wait_seconds", queue)
+	require.EqualValues(t, 1, count)
+	require.InDelta(t, 2, sum, 0.001)
+}
