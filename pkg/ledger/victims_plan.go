@@ -83,14 +83,15 @@ func (l *Ledger) newPlan(leaving []string, spared func(uid string) bool) *plan {
 	t := &plan{ledger: l, spared: spared, leaving: map[*pod]bool{}, going: map[*operation]bool{}, seated: map[*operation]bool{},
 		gone: map[*queue]int64{}, freed: map[mark]int64{}, claimed: map[mark]int64{}, served: map[*shape]int{}}
 	var ops []*operation
+	left := map[*operation]int32{}
 	for _, uid := range leaving {
 		p := l.podNamed(uid)
 		if p == nil || !p.state.Holds() || t.leaving[p] {
 			continue
 		}
 		t.free(p)
-		if left := p.op; !slices.ContainsFunc(left.inOrder(), func(m *pod) bool { return m.state.Holds() && !t.leaving[m] }) {
-			ops = append(ops, left)
+		if left[p.op]++; left[p.op] == p.op.holders() {
+			ops = append(ops, p.op)
 		}
 	}
 	for _, op := range ops {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -248,4 +249,24 @@ func (w *world) takeovers(t *rapid.T) {
 		}
 		require.Equal(t, Admitted, l.State(takeover.UID), "%s, for which %v were evicted", takeover.UID, takeover.Victims)
 	}
+}
+
+// A plan looks at each pod that leaves, not at all pods of its operation for each of them.
+func TestPlanGrowsWithThePodsThatLeave(t *testing.T) {
+	const pods = 500
+	l := New()
+	l.SetAgent("a", Limits{Seats: 1})
+	l.SetQueue("low", QueueConfig{Agent: "a", Level: 1, Limits: noLimits})
+	l.SetQueue("high", QueueConfig{Agent: "a", Level: 2, Limits: noLimits, Preemption: LowerPriority})
+	var leaving []string
+	for i := range pods {
+		leaving = append(leaving, fmt.Sprint("low", i))
+		l.Charge(Pod{UID: leaving[i], Operation: "job", Queue: "low"})
+	}
+	l.Enter(Pod{UID: "x", Queue: "high"})
+	l.Admit(0)
+	none := func(string) bool { return false }
+	all := func(string) bool { return true }
+	require.Equal(t, []Takeover{{UID: "x"}}, l.Takeovers(leaving, none, all, 1), "what leaves is enough")
+	require.Less(t, testing.AllocsPerRun(1, func() { l.Takeovers(leaving, none, all, 1) }), float64(pods))
 }

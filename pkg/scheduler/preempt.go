@@ -161,6 +161,7 @@ func (r *Room) makeWay(by *entry, victims []string, now time.Time) (freed bool) 
 		r.preempt.ordered[uid] = o
 		r.bar(o.operation, by.asPreemptor(), uid)
 	}
+	r.barOthers(placed[0])
 	return freed
 }
 
@@ -179,14 +180,21 @@ func (r *Room) noteBoth(by, e *entry, victim, preemptor string) {
 		note{by.pod, e.pod, reasonPreempting, fmt.Sprintf(preemptor, e.asPreemptor())})
 }
 
-// bar keeps the pods of an operation from admission until a victim is gone.
-func (r *Room) bar(key operationKey, by string, victim types.UID) {
+// bar keeps the pods of an operation from admission until a victim is gone. It says whether they were not
+// kept from it already; those that wait are not until barOthers.
+func (r *Room) bar(key operationKey, by string, victim types.UID) (begins bool) {
 	m := r.preempt.making[key]
 	if m == nil {
 		m = &makingWay{by: by, victims: map[types.UID]bool{}, barred: map[types.UID]*entry{}}
 		r.preempt.making[key] = m
+		begins = true
 	}
 	m.victims[victim] = true
+	return begins
+}
+
+// barOthers keeps those from admission that wait of the operation of a victim.
+func (r *Room) barOthers(victim types.UID) {
 	for _, member := range r.ledger.Members(string(victim)) {
 		if e := r.entries[types.UID(member.UID)]; e != nil && member.State == ledger.Waiting {
 			r.barIfMakingWay(e)
@@ -236,7 +244,9 @@ func (r *Room) seeLeaving(e *entry) {
 	}
 	r.preempt.leaving[e.uid()] = true
 	if c := admittedCondition(e.pod); c != nil && c.Reason == reasonPreempted && r.preempt.ordered[e.uid()] == nil {
-		r.bar(e.operation(), strings.TrimPrefix(c.Message, preemptedBy), e.uid())
+		if r.bar(e.operation(), strings.TrimPrefix(c.Message, preemptedBy), e.uid()) {
+			r.barOthers(e.uid())
+		}
 	}
 }
 

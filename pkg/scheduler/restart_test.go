@@ -36,4 +36,3 @@ func TestWhatRunsIsSeenBeforeWhatItCountsAgainst(t *testing.T) {
 		require.EqualValues(t, 1, seats, limit.name)
 	}
 }
-
