@@ -88,6 +88,16 @@ func (l *Ledger) Explain(uid string) (Explanation, bool) {
 	return e, true
 }
 
+// Reason is why a pod stands where it stands: what Explain says, without the position. Empty if the pod is not known.
+func (l *Ledger) Reason(uid string) Reason {
+	p := l.podNamed(uid)
+	if p == nil {
+		return ""
+	}
+	e := l.explain(p)
+	return e.Reason
+}
+
 // explain is Explain without the position, which costs a look at every shape of the queue.
 func (l *Ledger) explain(p *pod) Explanation {
 	q := p.op.queue

@@ -406,6 +406,7 @@ func (w *world) checkExplanations(t *rapid.T) {
 		e, ok := w.ledger.Explain(uid)
 		require.True(t, ok)
 		require.NotEmpty(t, e.Message())
+		require.Equal(t, e.Reason, w.ledger.Reason(uid))
 		require.Equal(t, w.model.around(p.Workflow), e.Workflows, "workflows of %s", uid)
 		if p.state != Waiting {
 			require.Zero(t, e.Position)

@@ -142,22 +142,41 @@ func saysReserved(pod *v1.Pod) bool {
 // explain is why a waiting pod waits.
 func (r *Room) explain(e *entry) (reason, message string) {
 	why, _ := r.ledger.Explain(string(e.uid()))
-	reason, message = string(why.Reason), why.Message()
+	reason, message = r.waitReason(e, why.Reason), why.Message()
 	switch why.Reason {
 	case ledger.RoomReserved:
-		h := r.guard.held[e.assignment.Queue]
-		if h == nil || h.uid != e.uid() && !r.sameGang(h, e) {
+		h := r.holdingFor(e)
+		if h == nil {
 			return reason, "room is being held for it; " + message
 		}
 		since := "room is being held for it since " + clockTime(h.since)
 		if h.preempts {
-			return reasonPreempting, "operations of lower priority make way; " + since + "; " + message
+			since = "operations of lower priority make way; " + since
 		}
 		return reason, since + "; " + message
 	case ledger.RoomHeld:
 		return reason, r.heldFor(e, why.HeldFor) + "; " + message
 	}
 	return reason, message
+}
+
+// waitReason is why a pod waits, of which the ledger says why.
+func (r *Room) waitReason(e *entry, why ledger.Reason) string {
+	if why == ledger.RoomReserved {
+		if h := r.holdingFor(e); h != nil && h.preempts {
+			return reasonPreempting
+		}
+	}
+	return string(why)
+}
+
+// holdingFor is the room that is held for a pod, or for its gang; nil if there is none.
+func (r *Room) holdingFor(e *entry) *holding {
+	h := r.guard.held[e.assignment.Queue]
+	if h == nil || h.uid != e.uid() && !r.sameGang(h, e) {
+		return nil
+	}
+	return h
 }
 
 func (r *Room) sameGang(h *holding, e *entry) bool {

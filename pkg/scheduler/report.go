@@ -101,10 +101,21 @@ func (r *Room) findings(budget int) []finding {
 
 // findVerdict adds a finding if a pod waits for another reason than it says.
 func (r *Room) findVerdict(out []finding, e *entry) []finding {
+	if r.saysWhy(e) {
+		return out
+	}
 	if reason, message := r.verdict(e); reason != "" {
 		return r.find(out, e, v1.ConditionFalse, reason, message)
 	}
 	return out
+}
+
+// saysWhy says whether a pod in line says why already, as most do at most looks. To know the reason costs less than
+// a sentence with a position.
+func (r *Room) saysWhy(e *entry) bool {
+	c := admittedCondition(e.pod)
+	return c != nil && c.Status == v1.ConditionFalse && e.refusal == nil && r.ledger.State(string(e.uid())) == ledger.Waiting &&
+		c.Reason == r.waitReason(e, r.ledger.Reason(string(e.uid())))
 }
 
 // find adds a finding if the pod says something else.
