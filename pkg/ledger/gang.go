@@ -189,6 +189,12 @@ func (l *Ledger) Members(uid string) []Member {
 	return members
 }
 
+// Runs says whether a pod of a pod's operation runs, itself or another.
+func (l *Ledger) Runs(uid string) bool {
+	p := l.podNamed(uid)
+	return p != nil && p.op.running > 0
+}
+
 func (o *operation) inOrder() []*pod {
 	var pods []*pod
 	for p := o.members; p != nil; p = p.following {

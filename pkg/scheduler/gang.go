@@ -64,14 +64,11 @@ func (r *Room) podGroupGone(pg *podgroups.PodGroup) {
 // crew is the gang of a pod, the pod among them, while it forms: once one of them runs, or where
 // there is no gang, every pod stands for itself and the crew is empty.
 func (r *Room) crew(e *entry) []*entry {
-	if e.gang.size <= 1 {
+	if e.gang.size <= 1 || r.ledger.Runs(string(e.uid())) {
 		return nil
 	}
 	var crew []*entry
 	for _, m := range r.ledger.Members(string(e.uid())) {
-		if m.State == ledger.Running {
-			return nil
-		}
 		if member := r.entries[types.UID(m.UID)]; member != nil {
 			crew = append(crew, member)
 		}
