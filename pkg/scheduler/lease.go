@@ -69,6 +69,9 @@ func (r *Room) noFit(e *entry) {
 	}
 	if e.idleSince.IsZero() {
 		e.idleSince = r.clock.Now()
+		if len(r.idle) == 0 {
+			r.idleLooks.ends = e.idleSince.Add(r.args.AdmissionTimeout.Duration)
+		}
 		r.idle[e.uid()] = e
 	}
 	if r.ledger.Contended(string(e.uid())) {
@@ -129,12 +132,42 @@ func (r *Room) unadmit(e *entry) {
 	r.letOut(e)
 }
 
+// idleLooks is when pods are looked at that no node fits. Few are whenever anything changed. Where they are many, as in
+// a queue without limits, the time to the next look grows with them, so that looking is a small part of the time.
+type idleLooks struct {
+	last time.Time
+	owed bool      // one was put off
+	ends time.Time // nobody's time is up before
+}
+
+const (
+	idleFew  = 256
+	idlePace = 20 * time.Microsecond
+)
+
+// next is when so many pods may be looked at again.
+func (l *idleLooks) next(idle int) time.Time {
+	return l.last.Add(time.Duration(max(0, idle-idleFew)) * idlePace)
+}
+
 // reclaimIdle takes room back from pods no node fits: where others wait, or where time is up.
 func (r *Room) reclaimIdle(now time.Time) (reclaimed bool) {
+	if len(r.idle) == 0 {
+		return false
+	}
+	looks := &r.idleLooks
+	if looks.owed = now.Before(looks.next(len(r.idle))); looks.owed {
+		return false
+	}
+	looks.last, looks.ends = now, now.Add(r.args.AdmissionTimeout.Duration)
 	for _, e := range r.idle {
-		if r.ledger.Contended(string(e.uid())) || now.Sub(e.idleSince) >= r.args.AdmissionTimeout.Duration {
+		ends := e.idleSince.Add(r.args.AdmissionTimeout.Duration)
+		switch {
+		case !ends.After(now), r.ledger.Contended(string(e.uid())):
 			r.giveBack(e)
 			reclaimed = true
+		case ends.Before(looks.ends):
+			looks.ends = ends
 		}
 	}
 	return reclaimed

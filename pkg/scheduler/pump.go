@@ -107,8 +107,11 @@ func (r *Room) nextDue(now time.Time) time.Duration {
 	if r.wakes && len(r.retries) > 0 {
 		next = min(next, r.woken.Add(r.args.InitialBackoff.Duration).Sub(now))
 	}
-	for _, e := range r.idle {
-		next = min(next, e.idleSince.Add(r.args.AdmissionTimeout.Duration).Sub(now))
+	if len(r.idle) > 0 {
+		next = min(next, r.idleLooks.ends.Sub(now))
+		if r.idleLooks.owed {
+			next = min(next, r.idleLooks.next(len(r.idle)).Sub(now))
+		}
 	}
 	return max(next, time.Millisecond)
 }

@@ -47,6 +47,7 @@ type Room struct {
 	directory *directory
 	entries   map[types.UID]*entry
 	idle      map[types.UID]*entry // hold room though no node fits them
+	idleLooks idleLooks
 	retries   retryHeap
 	reports   reportLine
 	stale     staleness

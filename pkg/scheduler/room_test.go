@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -260,6 +261,50 @@ func TestChangeDuringABindThatFails(t *testing.T) {
 			require.Equal(t, test.in, why.Queue)
 		})
 	}
+}
+
+// Very many pods that no node fits are not looked at each time that anything happens, but soon.
+func TestManyThatFitNowhereGiveTheirRoomBack(t *testing.T) {
+	const many = 1000
+	w := newWorld(testContext(t))
+	w.queue("q", many)
+	for i := range many {
+		w.create(testPod(fmt.Sprint("stuck", i), "q"))
+	}
+	w.settle()
+	for _, e := range w.room.entries {
+		w.room.noFit(e)
+	}
+	_, next := w.room.pumpOnce(w.ctx)
+	require.Equal(t, guardPeriod, next, "nobody waits, and their time is not up")
+	w.create(testPod("other", "q"))
+	w.deliverFeed()
+	_, next = w.room.pumpOnce(w.ctx)
+	require.Less(t, next, 100*time.Millisecond, "they were looked at just now")
+	w.clock.Step(next)
+	w.settle()
+	require.Contains(t, w.active(), "other")
+	require.Len(t, w.room.idle, many-1)
+
+	w = newWorld(testContext(t))
+	w.queue("q", -1)
+	for i := range many {
+		w.create(testPod(fmt.Sprint("stuck", i), "q"))
+	}
+	w.settle()
+	for _, e := range w.room.entries {
+		w.room.noFit(e)
+	}
+	w.settle()
+	w.clock.Step(w.room.args.AdmissionTimeout.Duration - time.Millisecond)
+	_, next = w.room.pumpOnce(w.ctx)
+	require.Equal(t, time.Millisecond, next)
+	require.Len(t, w.room.idle, many)
+	w.clock.Step(next)
+	w.room.pumpOnce(w.ctx) // it may be too soon after the last look
+	w.clock.Step(100 * time.Millisecond)
+	w.settle()
+	require.Empty(t, w.room.idle)
 }
 
 func TestRestartChargesWhatRuns(t *testing.T) {
