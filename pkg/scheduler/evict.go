@@ -131,7 +131,7 @@ func (r *Room) nextEviction() *eviction {
 				r.noteAsked(o, uid)
 				r.settled(o, uid)
 				delete(r.preempt.ordered, uid)
-				r.unbar(o.operation, uid)
+				r.unbar(uid)
 			case e.pod.DeletionTimestamp != nil:
 				r.noteAsked(o, uid)
 				r.settled(o, uid)
@@ -140,7 +140,7 @@ func (r *Room) nextEviction() *eviction {
 				delete(r.preempt.ordered, uid)
 				r.takeBack(o.by, e)
 				r.barIfMakingWay(e)
-				r.unbar(o.operation, uid)
+				r.unbar(uid)
 				r.signal()
 			case !e.bound(), now.Before(o.notBefore):
 				// Its bind is under way, or its time has not come.
@@ -219,7 +219,7 @@ func (r *Room) letOff(o *order) {
 	for _, uid := range slices.Clone(o.victims) {
 		r.settled(o, uid)
 		delete(r.preempt.ordered, uid)
-		r.unbar(o.operation, uid)
+		r.unbar(uid)
 		if e := r.entries[uid]; e != nil {
 			r.report(e) // it may say already that it is evicted
 		}

@@ -219,21 +219,22 @@ func (r *Room) barred(e *entry) string {
 }
 
 // unbar lets the pods of an operation wait in line again when its last victim is gone or let off.
-func (r *Room) unbar(key operationKey, victim types.UID) {
-	m := r.preempt.making[key]
-	if m == nil {
-		return
-	}
-	if delete(m.victims, victim); len(m.victims) > 0 {
-		return
-	}
-	delete(r.preempt.making, key)
-	for uid, e := range m.barred {
-		if e.retryIndex < 0 {
-			r.ledger.Resume(string(uid))
+func (r *Room) unbar(victim types.UID) {
+	for key, m := range r.preempt.making {
+		if !m.victims[victim] {
+			continue
 		}
+		if delete(m.victims, victim); len(m.victims) > 0 {
+			continue
+		}
+		delete(r.preempt.making, key)
+		for uid, e := range m.barred {
+			if e.retryIndex < 0 {
+				r.ledger.Resume(string(uid))
+			}
+		}
+		r.signal()
 	}
-	r.signal()
 }
 
 // seeLeaving takes note of a pod on a node that is being deleted, and of why, where that was an eviction of
@@ -260,10 +261,10 @@ func (r *Room) notLeaving(e *entry) {
 		r.settled(o, uid)
 	}
 	delete(r.preempt.ordered, uid)
-	if m := r.preempt.making[e.operation()]; m != nil {
+	for _, m := range r.preempt.making {
 		delete(m.barred, uid)
 	}
-	r.unbar(e.operation(), uid)
+	r.unbar(uid)
 }
 
 // preemptionOf is whom a queue preempts.

@@ -36,3 +36,23 @@ func TestWhatRunsIsSeenBeforeWhatItCountsAgainst(t *testing.T) {
 		require.EqualValues(t, 1, seats, limit.name)
 	}
 }
+
+// A victim may be seen before what says which operation it is of. When it is gone nobody makes way any more.
+func TestVictimIsSeenBeforeItsQueue(t *testing.T) {
+	w := newStandby(testContext(t))
+	w.create(testPod("a", "", func(p *v1.Pod) {
+		p.Namespace, p.Spec.NodeName = "late", "node"
+		p.DeletionTimestamp = &metav1.Time{Time: w.clock.Now()}
+		p.Status.Conditions = []v1.PodCondition{{Type: v1alpha1.AdmittedCondition, Status: v1.ConditionFalse, Reason: reasonPreempted, Message: preemptedBy + "x"}}
+	}))
+	w.settle()
+	w.queue("gpu", 1)
+	w.room.projectSeen(&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.ProjectSpec{
+		DefaultQueue: "gpu", Namespaces: v1alpha1.ProjectNamespaces{Names: []string{"late"}},
+	}})
+	w.room.namespaceSeen(&v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "late"}})
+	w.room.countOn(nil, w.clock.Now())
+	w.remove("a")
+	w.settle()
+	require.Empty(t, w.room.preempt.making)
+}
