@@ -50,7 +50,7 @@ func (pendingOperations) NewGetOptions() (runtime.Object, bool, string) {
 func (p pendingOperations) Get(_ context.Context, queue string, given runtime.Object) (runtime.Object, error) {
 	o := given.(*v1alpha1.PendingOperationOptions)
 	limit := int(min(o.Limit, maxLimit))
-	if limit == 0 {
+	if limit <= 0 {
 		limit = defaultLimit
 	}
 	return p.source.PendingOperations(queue, o.Continue, limit)
