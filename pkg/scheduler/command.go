@@ -22,6 +22,7 @@ import (
 	kubeversion "k8s.io/component-base/version"
 	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	schedulerserverconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
@@ -117,6 +118,7 @@ func newRoom(clock clock.WithTicker) *Room {
 		clock:     clock,
 		ready:     newReadiness(),
 		profiles:  map[string]bool{},
+		gates:     map[string][]fwk.PreEnqueuePlugin{},
 		wake:      make(chan struct{}, 1),
 		ledger:    ledger.New(),
 		directory: newDirectory(),
@@ -169,6 +171,7 @@ func (r *Room) open(ctx context.Context, cc *schedulerserverconfig.CompletedConf
 	ours.run(ctx)
 	recorders := map[string]events.EventRecorderLogger{}
 	for profile := range r.profiles {
+		r.gates[profile] = sched.Profiles[profile].PreEnqueuePlugins()
 		recorders[profile] = sched.Profiles[profile].EventRecorder()
 	}
 	workers := []func(context.Context){

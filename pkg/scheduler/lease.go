@@ -67,19 +67,25 @@ func (r *Room) noFit(e *entry) {
 		r.giveBack(e)
 		return
 	}
-	if e.idleSince.IsZero() {
-		e.idleSince = r.clock.Now()
-		if len(r.idle) == 0 {
-			r.idleLooks.ends = e.idleSince.Add(r.args.AdmissionTimeout.Duration)
-		}
-		r.idle[e.uid()] = e
-	}
+	r.setIdle(e)
 	if r.ledger.Contended(string(e.uid())) {
 		r.giveBack(e)
 	}
 }
 
-// notIdle ends noFit.
+// setIdle notes since when a pod holds room in vain.
+func (r *Room) setIdle(e *entry) {
+	if !e.idleSince.IsZero() {
+		return
+	}
+	e.idleSince = r.clock.Now()
+	if len(r.idle) == 0 {
+		r.idleLooks.ends = e.idleSince.Add(r.args.AdmissionTimeout.Duration)
+	}
+	r.idle[e.uid()] = e
+}
+
+// notIdle ends it.
 func (r *Room) notIdle(e *entry) {
 	if !e.idleSince.IsZero() {
 		e.idleSince = time.Time{}

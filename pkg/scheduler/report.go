@@ -146,13 +146,21 @@ func (r *Room) verdict(e *entry) (reason, message string) {
 		if e.retryAt.After(r.clock.Now()) {
 			message += " at " + e.retryAt.UTC().Format(time.RFC3339)
 		}
-		return v1.PodReasonUnschedulable, message + schedulersReason(e.pod)
+		return v1.PodReasonUnschedulable, message + e.whyUnplaced()
 	case ledger.Admitted:
 		if !e.idleSince.IsZero() {
-			return v1.PodReasonUnschedulable, "no node fits it; it keeps its room while nobody else waits for it" + schedulersReason(e.pod)
+			return v1.PodReasonUnschedulable, "no node fits it; it keeps its room while nobody else waits for it" + e.whyUnplaced()
 		}
 	}
 	return "", ""
+}
+
+// whyUnplaced is why a pod is not on a node though it was admitted.
+func (e *entry) whyUnplaced() string {
+	if e.untried != "" {
+		return ": " + e.untried
+	}
+	return schedulersReason(e.pod)
 }
 
 // schedulersReason is what kube-scheduler itself says of a pod it found no node for.

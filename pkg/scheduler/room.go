@@ -36,6 +36,7 @@ type Room struct {
 	args     config.QueueGateArgs
 	clock    clock.WithTicker
 	profiles map[string]bool
+	gates    map[string][]fwk.PreEnqueuePlugin // by profile: what may keep a pod from being tried
 	ranks    ranks
 	wake     chan struct{}
 	onRun    func()
@@ -75,8 +76,9 @@ type entry struct {
 	inner   bool // it is in the scheduler's own queue, or in flight from there
 	// committed from Permit until the bind is seen or undone: its room can't be taken back.
 	committed bool
-	rejected  bool // Permit took its room back; it is on its way out of the scheduling cycle
-	failed    bool // came back unschedulable; preemption may still nominate a node
+	rejected  bool   // Permit took its room back; it is on its way out of the scheduling cycle
+	failed    bool   // came back unschedulable; preemption may still nominate a node
+	untried   string // why it may not be tried, if a plugin kept it from that when it was admitted
 
 	entered    time.Time // first seen waiting
 	since      time.Time // since when it waits, if that is not its creation
@@ -217,11 +219,14 @@ func (r *Room) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event fwk.Clust
 	}
 }
 
-// makesRoom says whether nodes have more room after an event: one came or changed, a pod that holds
-// some went, whoever placed it, or asks for less.
+// makesRoom says whether nodes may have more room after an event: one came or changed, a pod that holds
+// some went, whoever placed it, or asks for less, a claim of devices came, changed or went.
 func makesRoom(event fwk.ClusterEvent) bool {
-	if event.Resource == fwk.Node {
+	switch event.Resource {
+	case fwk.Node:
 		return event.ActionType != fwk.Delete
+	case fwk.ResourceClaim:
+		return true
 	}
 	ends := framework.EventAssignedPodDelete
 	return event.Resource == ends.Resource && event.ActionType&(ends.ActionType|fwk.UpdatePodScaleDown) != 0
@@ -244,7 +249,21 @@ func (r *Room) letIn(ctx context.Context, e *entry) {
 	if e.offered && !e.inner && !e.bound() && r.ranks.has(e.uid()) {
 		e.inner = true
 		r.SchedulingQueue.Add(ctx, e.pod)
+		if e.untried = r.keptFromTrial(ctx, e.pod); e.untried != "" {
+			r.setIdle(e)
+		}
 	}
+}
+
+// keptFromTrial says why a pod may not be tried, such as that a resource claim of it is missing. The scheduler's own
+// queue asks the same, and what it keeps so never comes back to say that no node fits.
+func (r *Room) keptFromTrial(ctx context.Context, pod *v1.Pod) string {
+	for _, plugin := range r.gates[pod.Spec.SchedulerName] {
+		if status := plugin.PreEnqueue(ctx, pod); !status.IsSuccess() {
+			return status.Message()
+		}
+	}
+	return ""
 }
 
 // letOut takes a pod out of the scheduler's own queue. A pod in flight stays in flight: what it

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	schedulerqueue "k8s.io/kubernetes/pkg/scheduler/backend/queue"
 	"k8s.io/utils/ptr"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -261,6 +263,49 @@ func TestChangeDuringABindThatFails(t *testing.T) {
 			require.Equal(t, test.in, why.Queue)
 		})
 	}
+}
+
+// claimGate is what DynamicResources is for pods whose claim nobody has made yet.
+type claimGate struct{}
+
+func (claimGate) Name() string { return "claims" }
+
+func (claimGate) PreEnqueue(_ context.Context, pod *v1.Pod) *fwk.Status {
+	if pod.Annotations["claim"] == "missing" {
+		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, "its claim does not exist")
+	}
+	return nil
+}
+
+// A pod that the scheduler's queue keeps from being tried holds its room no longer than one that no node fits.
+func TestPodThatMayNotBeTriedKeepsNobodyWaiting(t *testing.T) {
+	w := newWorld(testContext(t))
+	profile := v1alpha1.SchedulerName
+	w.room.gates = map[string][]fwk.PreEnqueuePlugin{profile: {claimGate{}}}
+	w.room.SchedulingQueue = schedulerqueue.NewTestQueue(w.ctx, w.room.ranks.less, schedulerqueue.WithClock(w.clock),
+		schedulerqueue.WithPreEnqueuePluginMap(map[string]map[string]fwk.PreEnqueuePlugin{profile: {"claims": claimGate{}}}))
+	w.queue("q", 1)
+	w.create(testPod("stuck", "q", func(p *v1.Pod) { p.Annotations = map[string]string{"claim": "missing"} }))
+	w.settle()
+	require.Equal(t, ledger.Admitted, w.room.ledger.State("stuck"), "nobody else wants its room")
+	require.Empty(t, w.active())
+	reason, message := w.room.verdict(w.room.entries["stuck"])
+	require.Equal(t, "Unschedulable", reason)
+	require.Contains(t, message, "its claim does not exist")
+	w.create(testPod("other", "q"))
+	w.settle()
+	require.Equal(t, []string{"other"}, w.active())
+
+	w.run(t)
+	w.remove("other")
+	w.change("stuck", func(p *v1.Pod) { delete(p.Annotations, "claim") })
+	w.settle()
+	w.clock.Step(w.room.args.InitialBackoff.Duration)
+	w.room.MoveAllToActiveOrBackoffQueue(klog.Background(), fwk.ClusterEvent{Resource: fwk.ResourceClaim, ActionType: fwk.Add}, nil, nil, nil)
+	w.settle()
+	require.Equal(t, []string{"stuck"}, w.active())
+	reason, _ = w.room.verdict(w.room.entries["stuck"])
+	require.Empty(t, reason)
 }
 
 // Very many pods that no node fits are not looked at each time that anything happens, but soon.
