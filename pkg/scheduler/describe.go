@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"cmp"
-
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,21 +13,24 @@ import (
 
 // assign finds a pod's queue and project, or says why it may not have them.
 func (r *Room) assign(pod *v1.Pod) (tenancy.Assignment, *tenancy.Refusal) {
-	d := r.directory
-	assignment, refusal := tenancy.Resolve(d, r.args.DefaultQueue, tenancy.Claim{
-		Namespace:       r.origin(pod),
-		NamespaceLabels: d.namespaces[r.origin(pod)],
-		Labels:          pod.Labels,
-		Annotations:     pod.Annotations,
-		Assigned:        r.guarded(pod) && pod.Annotations[v1alpha1.AssignmentAnnotation] != "",
-	})
+	assignment, refusal := tenancy.Resolve(r.directory, r.args.DefaultQueue, r.claim(pod))
 	if refusal != nil {
 		return assignment, refusal
 	}
-	if q := d.queues[assignment.Queue]; isNewOperation(pod, q, r.guarded(pod)) {
+	if q := r.directory.queues[assignment.Queue]; isNewOperation(pod, q, r.guarded(pod)) {
 		refusal = tenancy.CheckAccepting(tenancy.InfoOf(q))
 	}
 	return assignment, refusal
+}
+
+func (r *Room) claim(pod *v1.Pod) tenancy.Claim {
+	return tenancy.Claim{
+		Namespace:       r.origin(pod),
+		NamespaceLabels: r.directory.namespaces[r.origin(pod)],
+		Labels:          pod.Labels,
+		Annotations:     pod.Annotations,
+		Assigned:        r.guarded(pod) && pod.Annotations[v1alpha1.AssignmentAnnotation] != "",
+	}
 }
 
 // guarded says whether the webhook keeps users from writing what only the controller may.
@@ -60,8 +61,7 @@ func isNewOperation(pod *v1.Pod, q *v1alpha1.Queue, guarded bool) bool {
 // claimed is the assignment of a bound pod that may not, or no longer, have its queue: it is
 // charged where it says it is, because what runs is always charged.
 func (r *Room) claimed(pod *v1.Pod) tenancy.Assignment {
-	queue := tenancy.NamedQueue(tenancy.Claim{Labels: pod.Labels, Annotations: pod.Annotations})
-	return tenancy.Assignment{Queue: cmp.Or(queue, r.args.DefaultQueue), Project: pod.Labels[v1alpha1.ProjectLabel]}
+	return tenancy.Claimed(r.directory, r.args.DefaultQueue, r.claim(pod))
 }
 
 // describe is a pod in the words of the ledger.

@@ -56,3 +56,25 @@ func TestVictimIsSeenBeforeItsQueue(t *testing.T) {
 	w.settle()
 	require.Empty(t, w.room.preempt.making)
 }
+
+// What runs counts against its project also where the project may not use the queue any more.
+func TestWhatRunsInAQueueThatIsForbiddenSince(t *testing.T) {
+	w := newStandby(testContext(t))
+	w.queue("gpu", -1)
+	w.queue("cpu", -1)
+	w.room.projectSeen(&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.ProjectSpec{
+		DefaultQueue: "cpu", AllowedQueues: []string{"cpu"}, Concurrency: ptr.To(int32(2)), Namespaces: v1alpha1.ProjectNamespaces{Names: []string{"ns"}},
+	}})
+	running := func(p *v1.Pod) { p.Spec.NodeName = "node" }
+	w.create(testPod("a", "gpu", running))
+	w.create(testPod("b", "", running, func(p *v1.Pod) { p.Annotations = map[string]string{v1alpha1.CostLabel: "much"} }))
+	w.settle()
+	w.room.countOn(nil, w.clock.Now())
+	w.create(testPod("c", ""))
+	w.settle()
+	require.Empty(t, w.active(), "the project is full")
+	for queue, want := range map[string]string{"gpu": "a", "cpu": "b"} {
+		why, _ := w.room.ledger.Explain(want)
+		require.Equal(t, queue, why.Queue)
+	}
+}

@@ -58,7 +58,7 @@ func claims() *rapid.Generator[Claim] {
 	})
 }
 
-// What is assigned exists, is allowed, belongs to the namespace, and stays the same once stamped.
+// What is assigned exists, is allowed, belongs to the namespace, stays the same once stamped, and is where what runs is charged.
 func TestResolveProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x, c := world().Draw(t, "world"), claims().Draw(t, "claim")
@@ -68,6 +68,9 @@ func TestResolveProperty(t *testing.T) {
 				t.Fatalf("a refusal without a fit sentence: %+v", refusal)
 			}
 			return
+		}
+		if claimed := Claimed(x, "default", c); claimed != got {
+			t.Fatalf("assigned %+v, claimed %+v", got, claimed)
 		}
 		if _, ok := x.Queue(got.Queue); !ok {
 			t.Fatalf("queue %q does not exist", got.Queue)

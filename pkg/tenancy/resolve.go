@@ -76,6 +76,18 @@ func Resolve(dir Directory, defaultQueue string, c Claim) (Assignment, *Refusal)
 	return choice.Assignment, nil
 }
 
+// Claimed is what counts of a claim that Resolve refuses: what runs is charged, whatever has become forbidden or unknown
+// since. It is what the claim names itself, and for what it does not name the same as if nothing were refused.
+func Claimed(dir Directory, defaultQueue string, c Claim) Assignment {
+	project, refusal := resolveProject(dir, c)
+	ref, _ := queueReference(c.Labels, c.Annotations)
+	a := choose(dir, ref, project, defaultQueue).Assignment
+	if refusal != nil {
+		a.Project, _ = projectReference(c.Labels, c.Annotations)
+	}
+	return a
+}
+
 // Default is the queue that projects and organizations give a claim that names none, and who gives it; empty where none does.
 func Default(dir Directory, c Claim) (queue, source string) {
 	project, refusal := resolveProject(dir, c)
