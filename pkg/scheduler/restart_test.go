@@ -2,40 +2,20 @@ package scheduler
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
+	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/cost"
 	"github.com/queueyard/queueyard/pkg/ledger"
 )
-
-// Informers begin in any order: what runs counts where it did before, also if it is seen before the queue, the project
-// and the namespace that say where.
-func TestWhatRunsIsSeenBeforeWhatItCountsAgainst(t *testing.T) {
-	w := newStandby(testContext(t))
-	running := func(p *v1.Pod) { p.Namespace, p.Spec.NodeName = "late", "node" }
-	w.create(testPod("a", "", running))
-	w.settle()
-	w.queue("gpu", 1)
-	w.room.projectSeen(&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.ProjectSpec{
-		DefaultQueue: "gpu", Concurrency: ptr.To(int32(1)), Namespaces: v1alpha1.ProjectNamespaces{Names: []string{"late"}},
-	}})
-	w.room.namespaceSeen(&v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "late"}})
-	w.room.countOn(nil, w.clock.Now())
-	w.create(testPod("b", "", func(p *v1.Pod) { p.Namespace = "late" }))
-	w.settle()
-	require.Empty(t, w.active(), "the seat is taken")
-	for _, limit := range []struct {
-		kind ledger.Kind
-		name string
-	}{{ledger.Queue, "gpu"}, {ledger.Project, "vision"}} {
-		seats, _, _ := w.room.ledger.NodeUsage(limit.kind, limit.name)
-		require.EqualValues(t, 1, seats, limit.name)
-	}
-}
 
 // A victim may be seen before what says which operation it is of. When it is gone nobody makes way any more.
 func TestVictimIsSeenBeforeItsQueue(t *testing.T) {
@@ -77,4 +57,77 @@ func TestWhatRunsInAQueueThatIsForbiddenSince(t *testing.T) {
 		why, _ := w.room.ledger.Explain(want)
 		require.Equal(t, queue, why.Queue)
 	}
+}
+
+// In whatever order informers tell a new leader what there is, it charges, accounts and admits the same.
+func TestAnyOrderOfTheFirstLists(t *testing.T) {
+	ctx := testContext(t)
+	rapid.Check(t, func(t *rapid.T) {
+		w := newStandby(ctx)
+		w.room.agentGone(w.room.directory.agents["default"])
+		start := w.clock.Now()
+		created := func(p *v1.Pod) { p.CreationTimestamp = metav1.NewTime(start) }
+		in := func(namespace string) func(*v1.Pod) { return func(p *v1.Pod) { p.Namespace = namespace } }
+		onNode := func(p *v1.Pod) { p.Spec.NodeName = "node" }
+		ofGang := func(p *v1.Pod) { p.Labels[podgroups.PodGroupLabel] = "gang" }
+		money := resource.MustParse("100")
+		quota := &v1alpha1.Quota{Budget: &v1alpha1.Budget{Amount: money, Window: "day"}}
+		spent := &v1alpha1.BudgetStatus{WindowStart: metav1.NewTime(start), Spent: "1.00", AccountedUntil: metav1.NewTime(start)}
+		events := []func(){
+			func() { w.room.agentSeen(priced("1")) },
+			func() {
+				w.queue("gpu", 3, budget("100", "day"), func(q *v1alpha1.Queue) { q.Status.Budget = spent })
+			},
+			func() { w.queue("default", 2) },
+			func() { w.room.namespaceSeen(&v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "late"}}) },
+			func() { w.room.namespaceSeen(&v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "free"}}) },
+			func() {
+				w.room.projectSeen(&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.ProjectSpec{
+					Organization: "lab", Concurrency: ptr.To(int32(3)), Quota: quota, Namespaces: v1alpha1.ProjectNamespaces{Names: []string{"late"}},
+				}})
+			},
+			func() {
+				w.room.organizationSeen(&v1alpha1.Organization{ObjectMeta: metav1.ObjectMeta{Name: "lab"}, Spec: v1alpha1.OrganizationSpec{
+					DefaultQueue: "gpu", Quota: quota,
+				}})
+			},
+			func() {
+				group := testGroup("gang", 2)
+				group.Namespace = "late"
+				w.room.podGroupSeen(group)
+			},
+		}
+		for _, pod := range []*v1.Pod{
+			testPod("g1", "", created, in("late"), ofGang, onNode), testPod("g2", "", created, in("late"), ofGang, onNode),
+			testPod("r1", "", created, in("late"), onNode), testPod("r2", "gpu", created, in("free"), onNode),
+			testPod("w1", "", created, in("late")), testPod("w2", "", created, in("late")),
+			testPod("w3", "", created, in("free")), testPod("w4", "gpu", created, in("free")),
+		} {
+			events = append(events, func() { w.create(pod); w.deliverFeed() })
+		}
+		for _, event := range rapid.Permutation(events).Draw(t, "order") {
+			event()
+		}
+		w.clock.Step(time.Hour)
+		w.room.countOn(nil, w.clock.Now())
+		w.settle()
+
+		require.Equal(t, []string{"w3"}, w.active(), "queue gpu is full")
+		for _, limit := range []struct {
+			kind  ledger.Kind
+			name  string
+			seats int64
+			cpu   int64
+		}{{ledger.Queue, "gpu", 3, 4000}, {ledger.Queue, "default", 1, 1000}, {ledger.Agent, "default", 4, 5000}, {ledger.Project, "vision", 2, 3000}, {ledger.Organization, "lab", 2, 3000}} {
+			seats, resources, _ := w.room.ledger.NodeUsage(limit.kind, limit.name)
+			require.Equal(t, limit.seats, seats, "%s %s", limit.kind, limit.name)
+			require.Equal(t, limit.cpu, resources["cpu"], "%s %s", limit.kind, limit.name)
+		}
+		for key, want := range map[accountKey]string{{ledger.Queue, "gpu"}: "5.00", {ledger.Project, "vision"}: "3.00", {ledger.Organization, "lab"}: "3.00"} {
+			account := w.room.accounts[key]
+			require.NotNil(t, account, "%s", key.name)
+			require.Equal(t, want, cost.Format(account.meter.Spent), "%s %s", key.kind, key.name)
+		}
+		require.NoError(t, w.room.ledger.CheckInvariants())
+	})
 }
