@@ -10,8 +10,9 @@ controller_gen crd:maxDescLen=2000,allowDangerousTypes=true \
 	paths=./pkg/apis/... output:crd:dir=charts/queueyard/files/crds
 openapi_gen --go-header-file hack/boilerplate.go.txt --report-filename /dev/null \
 	--output-dir pkg/visibility/openapi --output-pkg github.com/queueyard/queueyard/pkg/visibility/openapi \
-	--output-file zz_generated.openapi.go ./pkg/apis/visibility/v1alpha1 \
-	k8s.io/apimachinery/pkg/{api/resource,apis/meta/v1,runtime,version}
+	--output-file zz_generated.openapi.go --output-model-name-file zz_generated.model_name.go \
+	--readonly-pkg=k8s.io/apimachinery/pkg/{api/resource,apis/meta/v1,runtime,version} \
+	./pkg/apis/visibility/v1alpha1 k8s.io/apimachinery/pkg/{api/resource,apis/meta/v1,runtime,version}
 # Gangs are PodGroups of scheduler-plugins: the scheduler serves the version that it is built with.
 go mod download sigs.k8s.io/scheduler-plugins
 podgroups=$(go list -m -f '{{.Dir}}' sigs.k8s.io/scheduler-plugins)/config/crd/bases/scheduling.x-k8s.io_podgroups.yaml

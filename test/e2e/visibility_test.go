@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/kube-openapi/pkg/util/proto"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -224,6 +225,19 @@ func TestVisibility(t *testing.T) {
 			_, err = ask[visibility.Explanation](ctx, a, "/namespaces/"+elsewhere+"/pods/holder/explanation")
 			require.Equal(t, c.lists, err == nil, "%s: %v", c.user, err)
 		}
+	})
+}
+
+// kubectl checks a List by what the API server says of all APIs together: it must be able to read what we add to that.
+func TestVisibilityDescribed(t *testing.T) {
+	s := begin(t, "described")
+	s.eventually("all APIs are described", func() (bool, any) {
+		document, err := shared.client.Discovery().OpenAPISchema()
+		if err != nil {
+			return false, err
+		}
+		models, err := proto.NewOpenAPIData(document)
+		return err == nil && models.LookupModel("io.queueyard.visibility.v1alpha1.Explanation") != nil, err
 	})
 }
 

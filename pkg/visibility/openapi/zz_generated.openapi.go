@@ -9,6 +9,7 @@
 package openapi
 
 import (
+	v1alpha1 "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
 	resource "k8s.io/apimachinery/pkg/api/resource"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	runtime "k8s.io/apimachinery/pkg/runtime"
@@ -19,73 +20,73 @@ import (
 
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return map[string]common.OpenAPIDefinition{
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Check":                   schema_pkg_apis_visibility_v1alpha1_Check(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.EstimatedStart":          schema_pkg_apis_visibility_v1alpha1_EstimatedStart(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Explanation":             schema_pkg_apis_visibility_v1alpha1_Explanation(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.ExplanationOptions":      schema_pkg_apis_visibility_v1alpha1_ExplanationOptions(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Holder":                  schema_pkg_apis_visibility_v1alpha1_Holder(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Holders":                 schema_pkg_apis_visibility_v1alpha1_Holders(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.LimitReference":          schema_pkg_apis_visibility_v1alpha1_LimitReference(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.OperationReference":      schema_pkg_apis_visibility_v1alpha1_OperationReference(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.PendingOperation":        schema_pkg_apis_visibility_v1alpha1_PendingOperation(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.PendingOperationList":    schema_pkg_apis_visibility_v1alpha1_PendingOperationList(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.PendingOperationOptions": schema_pkg_apis_visibility_v1alpha1_PendingOperationOptions(ref),
-		"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.PodCounts":               schema_pkg_apis_visibility_v1alpha1_PodCounts(ref),
-		resource.Quantity{}.OpenAPIModelName():                                                schema_apimachinery_pkg_api_resource_Quantity(ref),
-		v1.APIGroup{}.OpenAPIModelName():                                                      schema_pkg_apis_meta_v1_APIGroup(ref),
-		v1.APIGroupList{}.OpenAPIModelName():                                                  schema_pkg_apis_meta_v1_APIGroupList(ref),
-		v1.APIResource{}.OpenAPIModelName():                                                   schema_pkg_apis_meta_v1_APIResource(ref),
-		v1.APIResourceList{}.OpenAPIModelName():                                               schema_pkg_apis_meta_v1_APIResourceList(ref),
-		v1.APIVersions{}.OpenAPIModelName():                                                   schema_pkg_apis_meta_v1_APIVersions(ref),
-		v1.ApplyOptions{}.OpenAPIModelName():                                                  schema_pkg_apis_meta_v1_ApplyOptions(ref),
-		v1.Condition{}.OpenAPIModelName():                                                     schema_pkg_apis_meta_v1_Condition(ref),
-		v1.CreateOptions{}.OpenAPIModelName():                                                 schema_pkg_apis_meta_v1_CreateOptions(ref),
-		v1.DeleteOptions{}.OpenAPIModelName():                                                 schema_pkg_apis_meta_v1_DeleteOptions(ref),
-		v1.Duration{}.OpenAPIModelName():                                                      schema_pkg_apis_meta_v1_Duration(ref),
-		v1.FieldSelectorRequirement{}.OpenAPIModelName():                                      schema_pkg_apis_meta_v1_FieldSelectorRequirement(ref),
-		v1.FieldsV1{}.OpenAPIModelName():                                                      schema_pkg_apis_meta_v1_FieldsV1(ref),
-		v1.GetOptions{}.OpenAPIModelName():                                                    schema_pkg_apis_meta_v1_GetOptions(ref),
-		v1.GroupKind{}.OpenAPIModelName():                                                     schema_pkg_apis_meta_v1_GroupKind(ref),
-		v1.GroupResource{}.OpenAPIModelName():                                                 schema_pkg_apis_meta_v1_GroupResource(ref),
-		v1.GroupVersion{}.OpenAPIModelName():                                                  schema_pkg_apis_meta_v1_GroupVersion(ref),
-		v1.GroupVersionForDiscovery{}.OpenAPIModelName():                                      schema_pkg_apis_meta_v1_GroupVersionForDiscovery(ref),
-		v1.GroupVersionKind{}.OpenAPIModelName():                                              schema_pkg_apis_meta_v1_GroupVersionKind(ref),
-		v1.GroupVersionResource{}.OpenAPIModelName():                                          schema_pkg_apis_meta_v1_GroupVersionResource(ref),
-		v1.InternalEvent{}.OpenAPIModelName():                                                 schema_pkg_apis_meta_v1_InternalEvent(ref),
-		v1.LabelSelector{}.OpenAPIModelName():                                                 schema_pkg_apis_meta_v1_LabelSelector(ref),
-		v1.LabelSelectorRequirement{}.OpenAPIModelName():                                      schema_pkg_apis_meta_v1_LabelSelectorRequirement(ref),
-		v1.List{}.OpenAPIModelName():                                                          schema_pkg_apis_meta_v1_List(ref),
-		v1.ListMeta{}.OpenAPIModelName():                                                      schema_pkg_apis_meta_v1_ListMeta(ref),
-		v1.ListOptions{}.OpenAPIModelName():                                                   schema_pkg_apis_meta_v1_ListOptions(ref),
-		v1.ManagedFieldsEntry{}.OpenAPIModelName():                                            schema_pkg_apis_meta_v1_ManagedFieldsEntry(ref),
-		v1.MicroTime{}.OpenAPIModelName():                                                     schema_pkg_apis_meta_v1_MicroTime(ref),
-		v1.ObjectMeta{}.OpenAPIModelName():                                                    schema_pkg_apis_meta_v1_ObjectMeta(ref),
-		v1.OwnerReference{}.OpenAPIModelName():                                                schema_pkg_apis_meta_v1_OwnerReference(ref),
-		v1.PartialObjectMetadata{}.OpenAPIModelName():                                         schema_pkg_apis_meta_v1_PartialObjectMetadata(ref),
-		v1.PartialObjectMetadataList{}.OpenAPIModelName():                                     schema_pkg_apis_meta_v1_PartialObjectMetadataList(ref),
-		v1.Patch{}.OpenAPIModelName():                                                         schema_pkg_apis_meta_v1_Patch(ref),
-		v1.PatchOptions{}.OpenAPIModelName():                                                  schema_pkg_apis_meta_v1_PatchOptions(ref),
-		v1.Preconditions{}.OpenAPIModelName():                                                 schema_pkg_apis_meta_v1_Preconditions(ref),
-		v1.RootPaths{}.OpenAPIModelName():                                                     schema_pkg_apis_meta_v1_RootPaths(ref),
-		v1.ServerAddressByClientCIDR{}.OpenAPIModelName():                                     schema_pkg_apis_meta_v1_ServerAddressByClientCIDR(ref),
-		v1.ShardInfo{}.OpenAPIModelName():                                                     schema_pkg_apis_meta_v1_ShardInfo(ref),
-		v1.Status{}.OpenAPIModelName():                                                        schema_pkg_apis_meta_v1_Status(ref),
-		v1.StatusCause{}.OpenAPIModelName():                                                   schema_pkg_apis_meta_v1_StatusCause(ref),
-		v1.StatusDetails{}.OpenAPIModelName():                                                 schema_pkg_apis_meta_v1_StatusDetails(ref),
-		v1.Table{}.OpenAPIModelName():                                                         schema_pkg_apis_meta_v1_Table(ref),
-		v1.TableColumnDefinition{}.OpenAPIModelName():                                         schema_pkg_apis_meta_v1_TableColumnDefinition(ref),
-		v1.TableOptions{}.OpenAPIModelName():                                                  schema_pkg_apis_meta_v1_TableOptions(ref),
-		v1.TableRow{}.OpenAPIModelName():                                                      schema_pkg_apis_meta_v1_TableRow(ref),
-		v1.TableRowCondition{}.OpenAPIModelName():                                             schema_pkg_apis_meta_v1_TableRowCondition(ref),
-		v1.Time{}.OpenAPIModelName():                                                          schema_pkg_apis_meta_v1_Time(ref),
-		v1.Timestamp{}.OpenAPIModelName():                                                     schema_pkg_apis_meta_v1_Timestamp(ref),
-		v1.TypeMeta{}.OpenAPIModelName():                                                      schema_pkg_apis_meta_v1_TypeMeta(ref),
-		v1.UpdateOptions{}.OpenAPIModelName():                                                 schema_pkg_apis_meta_v1_UpdateOptions(ref),
-		v1.WatchEvent{}.OpenAPIModelName():                                                    schema_pkg_apis_meta_v1_WatchEvent(ref),
-		runtime.RawExtension{}.OpenAPIModelName():                                             schema_k8sio_apimachinery_pkg_runtime_RawExtension(ref),
-		runtime.TypeMeta{}.OpenAPIModelName():                                                 schema_k8sio_apimachinery_pkg_runtime_TypeMeta(ref),
-		runtime.Unknown{}.OpenAPIModelName():                                                  schema_k8sio_apimachinery_pkg_runtime_Unknown(ref),
-		version.Info{}.OpenAPIModelName():                                                     schema_k8sio_apimachinery_pkg_version_Info(ref),
+		v1alpha1.Check{}.OpenAPIModelName():                   schema_pkg_apis_visibility_v1alpha1_Check(ref),
+		v1alpha1.EstimatedStart{}.OpenAPIModelName():          schema_pkg_apis_visibility_v1alpha1_EstimatedStart(ref),
+		v1alpha1.Explanation{}.OpenAPIModelName():             schema_pkg_apis_visibility_v1alpha1_Explanation(ref),
+		v1alpha1.ExplanationOptions{}.OpenAPIModelName():      schema_pkg_apis_visibility_v1alpha1_ExplanationOptions(ref),
+		v1alpha1.Holder{}.OpenAPIModelName():                  schema_pkg_apis_visibility_v1alpha1_Holder(ref),
+		v1alpha1.Holders{}.OpenAPIModelName():                 schema_pkg_apis_visibility_v1alpha1_Holders(ref),
+		v1alpha1.LimitReference{}.OpenAPIModelName():          schema_pkg_apis_visibility_v1alpha1_LimitReference(ref),
+		v1alpha1.OperationReference{}.OpenAPIModelName():      schema_pkg_apis_visibility_v1alpha1_OperationReference(ref),
+		v1alpha1.PendingOperation{}.OpenAPIModelName():        schema_pkg_apis_visibility_v1alpha1_PendingOperation(ref),
+		v1alpha1.PendingOperationList{}.OpenAPIModelName():    schema_pkg_apis_visibility_v1alpha1_PendingOperationList(ref),
+		v1alpha1.PendingOperationOptions{}.OpenAPIModelName(): schema_pkg_apis_visibility_v1alpha1_PendingOperationOptions(ref),
+		v1alpha1.PodCounts{}.OpenAPIModelName():               schema_pkg_apis_visibility_v1alpha1_PodCounts(ref),
+		resource.Quantity{}.OpenAPIModelName():                schema_apimachinery_pkg_api_resource_Quantity(ref),
+		v1.APIGroup{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_APIGroup(ref),
+		v1.APIGroupList{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_APIGroupList(ref),
+		v1.APIResource{}.OpenAPIModelName():                   schema_pkg_apis_meta_v1_APIResource(ref),
+		v1.APIResourceList{}.OpenAPIModelName():               schema_pkg_apis_meta_v1_APIResourceList(ref),
+		v1.APIVersions{}.OpenAPIModelName():                   schema_pkg_apis_meta_v1_APIVersions(ref),
+		v1.ApplyOptions{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_ApplyOptions(ref),
+		v1.Condition{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_Condition(ref),
+		v1.CreateOptions{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_CreateOptions(ref),
+		v1.DeleteOptions{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_DeleteOptions(ref),
+		v1.Duration{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_Duration(ref),
+		v1.FieldSelectorRequirement{}.OpenAPIModelName():      schema_pkg_apis_meta_v1_FieldSelectorRequirement(ref),
+		v1.FieldsV1{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_FieldsV1(ref),
+		v1.GetOptions{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_GetOptions(ref),
+		v1.GroupKind{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_GroupKind(ref),
+		v1.GroupResource{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_GroupResource(ref),
+		v1.GroupVersion{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_GroupVersion(ref),
+		v1.GroupVersionForDiscovery{}.OpenAPIModelName():      schema_pkg_apis_meta_v1_GroupVersionForDiscovery(ref),
+		v1.GroupVersionKind{}.OpenAPIModelName():              schema_pkg_apis_meta_v1_GroupVersionKind(ref),
+		v1.GroupVersionResource{}.OpenAPIModelName():          schema_pkg_apis_meta_v1_GroupVersionResource(ref),
+		v1.InternalEvent{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_InternalEvent(ref),
+		v1.LabelSelector{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_LabelSelector(ref),
+		v1.LabelSelectorRequirement{}.OpenAPIModelName():      schema_pkg_apis_meta_v1_LabelSelectorRequirement(ref),
+		v1.List{}.OpenAPIModelName():                          schema_pkg_apis_meta_v1_List(ref),
+		v1.ListMeta{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_ListMeta(ref),
+		v1.ListOptions{}.OpenAPIModelName():                   schema_pkg_apis_meta_v1_ListOptions(ref),
+		v1.ManagedFieldsEntry{}.OpenAPIModelName():            schema_pkg_apis_meta_v1_ManagedFieldsEntry(ref),
+		v1.MicroTime{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_MicroTime(ref),
+		v1.ObjectMeta{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_ObjectMeta(ref),
+		v1.OwnerReference{}.OpenAPIModelName():                schema_pkg_apis_meta_v1_OwnerReference(ref),
+		v1.PartialObjectMetadata{}.OpenAPIModelName():         schema_pkg_apis_meta_v1_PartialObjectMetadata(ref),
+		v1.PartialObjectMetadataList{}.OpenAPIModelName():     schema_pkg_apis_meta_v1_PartialObjectMetadataList(ref),
+		v1.Patch{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_Patch(ref),
+		v1.PatchOptions{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_PatchOptions(ref),
+		v1.Preconditions{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_Preconditions(ref),
+		v1.RootPaths{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_RootPaths(ref),
+		v1.ServerAddressByClientCIDR{}.OpenAPIModelName():     schema_pkg_apis_meta_v1_ServerAddressByClientCIDR(ref),
+		v1.ShardInfo{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_ShardInfo(ref),
+		v1.Status{}.OpenAPIModelName():                        schema_pkg_apis_meta_v1_Status(ref),
+		v1.StatusCause{}.OpenAPIModelName():                   schema_pkg_apis_meta_v1_StatusCause(ref),
+		v1.StatusDetails{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_StatusDetails(ref),
+		v1.Table{}.OpenAPIModelName():                         schema_pkg_apis_meta_v1_Table(ref),
+		v1.TableColumnDefinition{}.OpenAPIModelName():         schema_pkg_apis_meta_v1_TableColumnDefinition(ref),
+		v1.TableOptions{}.OpenAPIModelName():                  schema_pkg_apis_meta_v1_TableOptions(ref),
+		v1.TableRow{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_TableRow(ref),
+		v1.TableRowCondition{}.OpenAPIModelName():             schema_pkg_apis_meta_v1_TableRowCondition(ref),
+		v1.Time{}.OpenAPIModelName():                          schema_pkg_apis_meta_v1_Time(ref),
+		v1.Timestamp{}.OpenAPIModelName():                     schema_pkg_apis_meta_v1_Timestamp(ref),
+		v1.TypeMeta{}.OpenAPIModelName():                      schema_pkg_apis_meta_v1_TypeMeta(ref),
+		v1.UpdateOptions{}.OpenAPIModelName():                 schema_pkg_apis_meta_v1_UpdateOptions(ref),
+		v1.WatchEvent{}.OpenAPIModelName():                    schema_pkg_apis_meta_v1_WatchEvent(ref),
+		runtime.RawExtension{}.OpenAPIModelName():             schema_k8sio_apimachinery_pkg_runtime_RawExtension(ref),
+		runtime.TypeMeta{}.OpenAPIModelName():                 schema_k8sio_apimachinery_pkg_runtime_TypeMeta(ref),
+		runtime.Unknown{}.OpenAPIModelName():                  schema_k8sio_apimachinery_pkg_runtime_Unknown(ref),
+		version.Info{}.OpenAPIModelName():                     schema_k8sio_apimachinery_pkg_version_Info(ref),
 	}
 }
 
@@ -259,7 +260,7 @@ func schema_pkg_apis_visibility_v1alpha1_Explanation(ref common.ReferenceCallbac
 						SchemaProps: spec.SchemaProps{
 							Description: "operation is what takes one seat.",
 							Default:     map[string]interface{}{},
-							Ref:         ref("github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.OperationReference"),
+							Ref:         ref(v1alpha1.OperationReference{}.OpenAPIModelName()),
 						},
 					},
 					"pod": {
@@ -274,7 +275,7 @@ func schema_pkg_apis_visibility_v1alpha1_Explanation(ref common.ReferenceCallbac
 						SchemaProps: spec.SchemaProps{
 							Description: "pods counts the pods of the operation by where they stand.",
 							Default:     map[string]interface{}{},
-							Ref:         ref("github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.PodCounts"),
+							Ref:         ref(v1alpha1.PodCounts{}.OpenAPIModelName()),
 						},
 					},
 					"state": {
@@ -367,7 +368,7 @@ func schema_pkg_apis_visibility_v1alpha1_Explanation(ref common.ReferenceCallbac
 								Schema: &spec.Schema{
 									SchemaProps: spec.SchemaProps{
 										Default: map[string]interface{}{},
-										Ref:     ref("github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Check"),
+										Ref:     ref(v1alpha1.Check{}.OpenAPIModelName()),
 									},
 								},
 							},
@@ -396,13 +397,13 @@ func schema_pkg_apis_visibility_v1alpha1_Explanation(ref common.ReferenceCallbac
 					"holders": {
 						SchemaProps: spec.SchemaProps{
 							Description: "holders is who has the room of the limit that blocks.",
-							Ref:         ref("github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Holders"),
+							Ref:         ref(v1alpha1.Holders{}.OpenAPIModelName()),
 						},
 					},
 					"estimatedStart": {
 						SchemaProps: spec.SchemaProps{
 							Description: "estimatedStart is when it will probably start. Unset: nothing is known to tell that by.",
-							Ref:         ref("github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.EstimatedStart"),
+							Ref:         ref(v1alpha1.EstimatedStart{}.OpenAPIModelName()),
 						},
 					},
 				},
@@ -410,7 +411,7 @@ func schema_pkg_apis_visibility_v1alpha1_Explanation(ref common.ReferenceCallbac
 			},
 		},
 		Dependencies: []string{
-			"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Check", "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.EstimatedStart", "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Holders", "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.OperationReference", "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.PodCounts", v1.ObjectMeta{}.OpenAPIModelName()},
+			v1alpha1.Check{}.OpenAPIModelName(), v1alpha1.EstimatedStart{}.OpenAPIModelName(), v1alpha1.Holders{}.OpenAPIModelName(), v1alpha1.OperationReference{}.OpenAPIModelName(), v1alpha1.PodCounts{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
 	}
 }
 
@@ -525,7 +526,7 @@ func schema_pkg_apis_visibility_v1alpha1_Holders(ref common.ReferenceCallback) c
 						SchemaProps: spec.SchemaProps{
 							Description: "limit that blocks.",
 							Default:     map[string]interface{}{},
-							Ref:         ref("github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.LimitReference"),
+							Ref:         ref(v1alpha1.LimitReference{}.OpenAPIModelName()),
 						},
 					},
 					"operations": {
@@ -549,7 +550,7 @@ func schema_pkg_apis_visibility_v1alpha1_Holders(ref common.ReferenceCallback) c
 								Schema: &spec.Schema{
 									SchemaProps: spec.SchemaProps{
 										Default: map[string]interface{}{},
-										Ref:     ref("github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Holder"),
+										Ref:     ref(v1alpha1.Holder{}.OpenAPIModelName()),
 									},
 								},
 							},
@@ -567,7 +568,7 @@ func schema_pkg_apis_visibility_v1alpha1_Holders(ref common.ReferenceCallback) c
 			},
 		},
 		Dependencies: []string{
-			"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Holder", "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.LimitReference"},
+			v1alpha1.Holder{}.OpenAPIModelName(), v1alpha1.LimitReference{}.OpenAPIModelName()},
 	}
 }
 
@@ -709,7 +710,7 @@ func schema_pkg_apis_visibility_v1alpha1_PendingOperation(ref common.ReferenceCa
 					"blockedBy": {
 						SchemaProps: spec.SchemaProps{
 							Description: "blockedBy is the first limit that has no room for it.",
-							Ref:         ref("github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Check"),
+							Ref:         ref(v1alpha1.Check{}.OpenAPIModelName()),
 						},
 					},
 				},
@@ -717,7 +718,7 @@ func schema_pkg_apis_visibility_v1alpha1_PendingOperation(ref common.ReferenceCa
 			},
 		},
 		Dependencies: []string{
-			"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.Check", v1.ObjectMeta{}.OpenAPIModelName()},
+			v1alpha1.Check{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
 	}
 }
 
@@ -792,7 +793,7 @@ func schema_pkg_apis_visibility_v1alpha1_PendingOperationList(ref common.Referen
 								Schema: &spec.Schema{
 									SchemaProps: spec.SchemaProps{
 										Default: map[string]interface{}{},
-										Ref:     ref("github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.PendingOperation"),
+										Ref:     ref(v1alpha1.PendingOperation{}.OpenAPIModelName()),
 									},
 								},
 							},
@@ -803,7 +804,7 @@ func schema_pkg_apis_visibility_v1alpha1_PendingOperationList(ref common.Referen
 			},
 		},
 		Dependencies: []string{
-			"github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1.PendingOperation", v1.ListMeta{}.OpenAPIModelName()},
+			v1alpha1.PendingOperation{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
 	}
 }
 

@@ -5,6 +5,7 @@
 // +kubebuilder:skip
 // +groupName=visibility.queueyard.io
 // +k8s:openapi-gen=true
+// +k8s:openapi-model-package=io.queueyard.visibility.v1alpha1
 package v1alpha1
 
 import (
