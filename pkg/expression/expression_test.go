@@ -200,12 +200,17 @@ func TestRuntimeErrors(t *testing.T) {
 		{"a costly loop", "{{ lists.range(1000).map(a, lists.range(1000).map(b, lists.range(1000).map(c, a*b*c)))}}", "the expression takes too long to evaluate"},
 		{"a quadratic call", "{{ lists.range(5000).distinct() }}", "the expression takes too long to evaluate"},
 		{"a costly pattern", `{{ lists.range(40000).map(i, "aaaaaaaaaa").join("").matches("(a|b)*c.*d.*e.*f") }}`, "the expression takes too long to evaluate"},
+		{"a pattern that is larger than it looks", `{{ "a".matches("(` + strings.Repeat("b", 3000) + `){1000}") }}`, "the expression takes too long to evaluate"},
+		{"a pattern that is compiled for every text", `{{ lists.range(2000).map(i, "".matches("(` + strings.Repeat("b", 300) + `){100}")) }}`, "the expression takes too long to evaluate"},
+		{"a list of one list many times", `{{ [lists.range(50000)].map(l, lists.range(1000).map(i, l).flatten().size()) }}`, "the expression"},
+		{"a deeper one", `{{ [lists.range(1500)].map(l, lists.range(1000).map(i, [l]).flatten(2).size()) }}`, "the expression would make a text or a list longer than"},
+		{"sorting long texts", `{{ lists.range(1000).map(i, [params.name].map(n, lists.range(500).map(k, n).join("") + string(i))[0]).sort().size() }}`, "the expression takes too long to evaluate"},
 		{"costs that || would hide", `{{ [1].exists(i, lists.range(5000).distinct().size() > 0) || true }}`, "the expression takes too long to evaluate"},
 		{"a huge range", "{{ lists.range(1000000000000) }}", "lists.range(1000000000000) is longer than 100000"},
 		{"an exploding text", `{{ [params.name].map(a, a.replace("", a+a+a+a+a+a+a+a)).map(a, a.replace("", a)).map(a, a.replace("", a)).map(a, a.replace("", a)) }}`, "the expression would make a text or a list longer than"},
 		{"an exploding join", `{{ lists.range(100000).map(i, "aaaaaaaaaaaaaaaaaaaa").join("aaaaaaaaaaaaaa") }}`, "the expression"},
-		{"an exploding tree", `{{ [[1]]` + strings.Repeat(".map(x, [x, x])", 40) + ` }}`, "what is rendered is larger than 1048576 bytes"},
-		{"comparing an exploding tree", `{{ [[1]]` + strings.Repeat(".map(x, [x, x])", 40) + ` == dyn([[1]]` + strings.Repeat(".map(x, [x, x])", 40) + `) }}`, "the expression takes too long to evaluate"},
+		{"an exploding tree", `{{ [[1]]` + strings.Repeat(".map(x, [x, x])", 20) + ` }}`, "what is rendered is larger than 1048576 bytes"},
+		{"comparing an exploding tree", `{{ [[1]]` + strings.Repeat(".map(x, [x, x])", 20) + ` == dyn([[1]]` + strings.Repeat(".map(x, [x, x])", 20) + `) }}`, "the expression takes too long to evaluate"},
 		{"a huge precision", `{{ "%.999999f".format([1.0]) }}`, "format asks for a thousand digits or more"},
 	}
 	for _, tt := range tests {
@@ -342,6 +347,26 @@ func TestBounds(t *testing.T) {
 
 	_, errs = Compile(map[string]any{"x": struct{}{}}, "", e)
 	require.ErrorContains(t, errs.Err(), "x: the template holds a struct {}, which is no JSON")
+}
+
+// What the checker takes grows with the fourth power of the depth: a kilobyte of brackets would keep it for a minute.
+func TestNesting(t *testing.T) {
+	e := environment(t)
+	for _, around := range [][2]string{{"[", "]"}, {"{'a': ", "}"}, {"[1].map(x, ", ")"}, {"optional.of(", ")"}, {"type(", ")"}, {"true ? [", "] : []"}} {
+		of := func(n int) string {
+			return "{{ " + strings.Repeat(around[0], n) + "1" + strings.Repeat(around[1], n) + " }}"
+		}
+		_, errs := Compile(of(8), "", e)
+		require.NoError(t, errs.Err(), around[0])
+		for _, n := range []int{maxNesting + 1, 200} {
+			_, errs = Compile(of(n), "", e)
+			require.ErrorContains(t, errs.Err(), "nested more than 24 deep", around[0])
+		}
+	}
+	_, errs := Compile("{{ [1]"+strings.Repeat(".map(x, [x])", 200)+" }}", "", e)
+	require.ErrorContains(t, errs.Err(), "nested more than 24 deep")
+	_, errs = Compile("{{ "+strings.Repeat("params.epochs + ", 90)+"1 }}", "", e)
+	require.NoError(t, errs.Err())
 }
 
 func TestInterrupted(t *testing.T) {

@@ -2,7 +2,9 @@ package expression
 
 import (
 	"fmt"
+	"math/bits"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"github.com/google/cel-go/common/functions"
@@ -33,13 +35,19 @@ var guards = map[string]guard{
 	"format":            both(weighed, formatted),
 	"lists.range":       ranged,
 	"distinct":          both(weighed, squared),
-	"matches":           multiplied,
+	"flatten":           flattened,
+	"sort":              sorted,
+	sortByKeys:          sorted,
+	"matches":           matched,
 	"indexOf":           multiplied,
 	"lastIndexOf":       multiplied,
 	"sets.contains":     both(weighed, multiplied),
 	"sets.intersects":   both(weighed, multiplied),
 	"sets.equivalent":   both(weighed, multiplied),
 }
+
+// sortByKeys is what the macro sortBy calls.
+const sortByKeys = "@sortByAssociatedKeys"
 
 // budget is what one rendering may still take, in steps of well under a microsecond.
 type budget struct{ left int }
@@ -188,6 +196,82 @@ func ranged(b *budget, args []ref.Val) *fault {
 
 func squared(b *budget, args []ref.Val) *fault {
 	return b.charge(saturate(length(args[0]), length(args[0])))
+}
+
+// flattened counts what the list would hold: lists in it may be one and the same.
+func flattened(b *budget, args []ref.Val) *fault {
+	depth := types.Int(1)
+	if len(args) > 1 {
+		if given, ok := args[1].(types.Int); ok {
+			depth = given
+		}
+	}
+	total := 0
+	var count func(v ref.Val, depth types.Int) *fault
+	count = func(v ref.Val, depth types.Int) *fault {
+		list, ok := v.(traits.Lister)
+		if !ok || depth < 0 {
+			total++
+			return b.charge(1)
+		}
+		f := b.charge(1)
+		for i := types.Int(0); i < types.Int(length(list)) && f == nil; i++ {
+			f = count(list.Get(i), depth-1)
+		}
+		return f
+	}
+	if f := count(args[0], depth); f != nil {
+		return f
+	}
+	return tooLong(total)
+}
+
+// sorted charges for every comparison what looking at the elements takes.
+func sorted(b *budget, args []ref.Val) *fault {
+	keys := args[len(args)-1]
+	before := b.left
+	if f := weigh(b, keys); f != nil {
+		return f
+	}
+	return b.charge(saturate(before-b.left, bits.Len(uint(length(keys)))))
+}
+
+// An instruction of a compiled pattern takes so many steps to make: it is compiled for every call.
+const stepsPerInstruction = 16
+
+// matched charges for compiling the pattern and for walking it at every byte of the text. Repetitions make a pattern far
+// larger than it is written.
+func matched(b *budget, args []ref.Val) *fault {
+	if len(args) < 2 {
+		return nil
+	}
+	pattern, ok := args[1].(types.String)
+	if !ok {
+		return nil
+	}
+	if f := b.charge(len(pattern)); f != nil {
+		return f
+	}
+	size := len(pattern)
+	if parsed, err := syntax.Parse(string(pattern), syntax.Perl); err == nil { // the call says what is wrong
+		size = max(size, instructions(parsed))
+	}
+	if f := b.charge(saturate(size, stepsPerInstruction)); f != nil {
+		return f
+	}
+	return b.charge(saturate(size, length(args[0])))
+}
+
+// instructions is about how many a pattern has when it is compiled.
+func instructions(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += instructions(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n = saturate(n, max(re.Min, re.Max, 1))
+	}
+	return n
 }
 
 func multiplied(b *budget, args []ref.Val) *fault {

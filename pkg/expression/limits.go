@@ -19,6 +19,9 @@ const (
 	maxCost = 5_000_000
 	// maxRange bounds the list that lists.range makes.
 	maxRange = 100_000
+	// maxNesting bounds how deep lists, maps and loops of an expression are nested: CEL's checker takes time that grows with
+	// the fourth power of it.
+	maxNesting = 24
 	// lookEvery is how many loop steps pass between looks at the context.
 	lookEvery = 1000
 

@@ -78,10 +78,19 @@ type namer struct {
 	faults     []*fault
 	local      map[string]int // loop variables in scope
 	nodes      int
+	nesting    int // of what makes a type of another type
 }
 
 func (n *namer) walk(e ast.Expr) {
 	n.nodes++
+	if nests(e) {
+		if n.nesting == maxNesting {
+			n.fault(e, fmt.Sprintf("the expression has lists, maps, loops or optional values nested more than %d deep", maxNesting), "make it simpler, or let the program compute it")
+			return
+		}
+		n.nesting++
+		defer func() { n.nesting-- }()
+	}
 	if chain, ok := n.chain(e); ok {
 		n.access(chain)
 		return
@@ -112,6 +121,20 @@ func (n *namer) walk(e ast.Expr) {
 	case ast.ComprehensionKind:
 		n.comprehension(e.AsComprehension())
 	}
+}
+
+// nests says whether the type of an expression is made of that of another, such as a list of a list.
+func nests(e ast.Expr) bool {
+	switch e.Kind() {
+	case ast.ListKind, ast.MapKind, ast.ComprehensionKind:
+		return true
+	case ast.CallKind:
+		switch e.AsCall().FunctionName() {
+		case "of", "ofNonZeroValue", "type": // of optional
+			return true
+		}
+	}
+	return false
 }
 
 func (n *namer) comprehension(c ast.ComprehensionExpr) {
