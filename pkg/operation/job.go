@@ -40,6 +40,9 @@ func ObserveJob(job *batchv1.Job, pods []*corev1.Pod) Observation {
 // ended, and it goes on without them or makes others.
 func unfinished(o Observation, owner metav1.Object) Observation {
 	if o.Deleting && len(owner.GetFinalizers()) == 1 && owner.GetFinalizers()[0] == v1alpha1.OperationFinalizer {
+		if o.Abandoned = !o.ended(); o.Abandoned {
+			return o
+		}
 		o.Stage = Gone
 		if o.Cause == (Cause{}) {
 			o.Cause = Cause{Infrastructure, "Deleted", "somebody deleted it"}

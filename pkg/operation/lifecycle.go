@@ -104,6 +104,9 @@ func Decide(s Situation) Decision {
 	d := &decision{Situation: s, status: *s.Operation.Status.DeepCopy()}
 	d.status.ObservedGeneration = s.Operation.Generation
 	d.decide()
+	if d.Run.Abandoned && d.action == Nothing {
+		d.action = DeleteRun
+	}
 	if d.status.Phase != v1alpha1.StatusQueued && d.status.Phase != v1alpha1.StatusUnschedulable {
 		meta.RemoveStatusCondition(&d.status.Conditions, v1alpha1.WaitingCondition)
 	}
@@ -357,7 +360,11 @@ func (d *decision) follow() {
 			return
 		}
 		d.pass(d.Run.Stage)
-		d.warn()
+		if d.Run.Warning != nil {
+			d.warn()
+		} else if d.status.Phase == v1alpha1.StatusWarning {
+			d.recover()
+		}
 	}
 }
 
@@ -418,11 +425,33 @@ func (d *decision) pass(stage Stage) {
 // warn records what keeps it from starting, once for each reason.
 func (d *decision) warn() {
 	w := d.Run.Warning
-	if w == nil || d.status.Phase == v1alpha1.StatusWarning && last(&d.status).Reason == w.Reason {
+	if d.status.Phase == v1alpha1.StatusWarning && last(&d.status).Reason == timeline.Word(w.Reason) {
 		return
 	}
 	d.enter(v1alpha1.StatusWarning, w.Reason, w.Message)
 	d.lookAfter(d.Policy.StartTimeout)
+}
+
+// recover ends a warning. What runs again has to run for as long as it would be given to start: it may crash in a loop.
+func (d *decision) recover() {
+	if d.Run.Stage == Running {
+		since := latest(d.Run.RunningAt, last(&d.status).Time.Time)
+		if left := since.Add(d.Policy.StartTimeout).Sub(d.Now); left > 0 {
+			d.lookAfter(left)
+			return
+		}
+	}
+	back := statusesUpTo[d.Run.Stage]
+	d.enter(back[len(back)-1], reasonRecovered, "what kept it from starting is over")
+}
+
+// warnedSince is when the last run of warnings began: one reason may follow another without end.
+func (d *decision) warnedSince() metav1.MicroTime {
+	since := last(&d.status).Time
+	for i := len(d.status.Timeline) - 1; i >= 0 && d.status.Timeline[i].Status == v1alpha1.StatusWarning && d.status.Timeline[i].Attempt == d.status.Attempt; i-- {
+		since = d.status.Timeline[i].Time
+	}
+	return since
 }
 
 // late ends what took too long, and says whether it did.
@@ -442,8 +471,8 @@ func (d *decision) late() bool {
 			return d.expired(queued.Time, *d.Policy.QueueTimeout, reasonQueueTimeout, "it waited longer than its queueTimeout of %s (spec.termination.queueTimeout)")
 		}
 	case v1alpha1.StatusWarning:
-		if d.Run.Stage != Running {
-			return d.expired(phase.Time, d.Policy.StartTimeout, phase.Reason, "it did not start within %s (spec.termination.startTimeout): "+phase.Message)
+		if d.Run.Stage != Running && d.Run.Warning != nil {
+			return d.expired(d.warnedSince(), d.Policy.StartTimeout, phase.Reason, "it did not start within %s (spec.termination.startTimeout): "+phase.Message)
 		}
 	}
 	return false

@@ -56,6 +56,9 @@ func TestTimeLimits(t *testing.T) {
 			op := operationIn(c.phase)
 			op.Spec.Termination = &c.termination
 			s := situation(op, seen(c.stage))
+			if c.phase == v1alpha1.StatusWarning {
+				s.Run.Warning = &Cause{Configuration, "ImageError", "no such image"}
+			}
 			s.Now = start.Add(30 * time.Second)
 			d := Decide(s)
 			require.Equal(t, c.phase, d.Status.Phase, "not yet")
@@ -71,6 +74,59 @@ func TestTimeLimits(t *testing.T) {
 			require.Equal(t, c.reason, last(&d.Status).Reason)
 		})
 	}
+}
+
+// A container that crashed once and runs again is no longer warned of, and has all its time when it crashes again; one that
+// crashes in a loop has not, whatever the reason is called each time.
+func TestWarningsEnd(t *testing.T) {
+	op := operationIn(v1alpha1.StatusRunning)
+	limit := defaultStartTimeout
+	look := func(after time.Duration, stage Stage, warning string) Decision {
+		run := seen(stage)
+		if warning != "" {
+			run.Warning = &Cause{Application, warning, "it crashes"}
+		}
+		if stage == Running {
+			run.RunningAt = start.Add(after)
+		}
+		s := situation(op, run)
+		s.Now = start.Add(after)
+		d := Decide(s)
+		op.Status = d.Status
+		return d
+	}
+	require.Equal(t, v1alpha1.StatusWarning, look(time.Hour, Starting, "CrashLoop").Status.Phase)
+	run := seen(Running)
+	run.RunningAt = start.Add(time.Hour + time.Second)
+	s := situation(op, run)
+	s.Now = run.RunningAt
+	d := Decide(s)
+	require.Equal(t, v1alpha1.StatusWarning, d.Status.Phase, "it may crash again")
+	require.Equal(t, limit, d.After)
+	s.Now = s.Now.Add(limit)
+	d = Decide(s)
+	require.Equal(t, v1alpha1.StatusRunning, d.Status.Phase)
+	require.Equal(t, reasonRecovered, last(&d.Status).Reason)
+	op.Status = d.Status
+	require.Equal(t, v1alpha1.StatusWarning, look(6*time.Hour, Starting, "CrashLoop").Status.Phase)
+	require.Equal(t, v1alpha1.StatusWarning, look(6*time.Hour+time.Minute, Starting, "ConfigError").Status.Phase)
+	require.Equal(t, v1alpha1.StatusWarning, look(6*time.Hour+2*time.Minute, Running, "").Status.Phase)
+	require.Equal(t, v1alpha1.StatusWarning, look(6*time.Hour+4*time.Minute, Starting, "CrashLoop").Status.Phase)
+	require.Equal(t, v1alpha1.StatusStopping, look(6*time.Hour+limit, Starting, "CrashLoop").Status.Phase)
+
+	op = operationIn(v1alpha1.StatusWarning)
+	require.Equal(t, v1alpha1.StatusStarting, look(time.Hour, Starting, "").Status.Phase, "its volume was found, and a large image is being pulled")
+	require.Equal(t, v1alpha1.StatusStarting, look(2*time.Hour, Starting, "").Status.Phase)
+}
+
+// What is deleted without its pods is deleted again, with them, before anything follows.
+func TestAbandoned(t *testing.T) {
+	op := operationIn(v1alpha1.StatusRunning)
+	run := seen(Running)
+	run.Deleting, run.Abandoned = true, true
+	d := Decide(situation(op, run))
+	require.Equal(t, v1alpha1.StatusRunning, d.Status.Phase)
+	require.Equal(t, DeleteRun, d.Action)
 }
 
 func TestApproval(t *testing.T) {

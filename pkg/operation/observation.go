@@ -40,6 +40,8 @@ type Observation struct {
 	Stage Stage
 	// Deleting says that somebody has asked for its deletion.
 	Deleting bool
+	// Abandoned says that its deletion leaves its pods alone: they go on until it is asked for again.
+	Abandoned bool
 	// Gated says that the pod has the gate of workflows.
 	Gated bool
 	// Warning is what keeps it from starting, though it may mend itself.

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/timeline"
 )
 
 // maxOutputs bounds how many outputs an operation has; the kubelet bounds their size to 4096 bytes.
@@ -26,7 +28,7 @@ func Outputs(message string) (v1alpha1.Values, error) {
 	if err := decoder.Decode(&fields); err != nil || fields == nil {
 		return nil, fmt.Errorf("the termination message is no JSON object and gives no outputs: %s; write one such as {\"accuracy\": 0.93} to the file named by terminationMessagePath (/dev/termination-log)", problem(err, message))
 	}
-	if decoder.More() {
+	if _, err := decoder.Token(); err != io.EOF {
 		return nil, fmt.Errorf("the termination message has something behind its JSON object and gives no outputs: write one object only, of at most 4096 bytes")
 	}
 	if len(fields) > maxOutputs {
@@ -37,6 +39,10 @@ func Outputs(message string) (v1alpha1.Values, error) {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, raw); err != nil {
 			return nil, err
+		}
+		var value any
+		if json.Unmarshal(raw, &value) != nil { // the API server would take none of the status
+			return nil, fmt.Errorf("output %q of the termination message has a number that is too large for a float, and the message gives no outputs: write it as a string", timeline.LastOf(name, 100))
 		}
 		outputs[name] = apiextensionsv1.JSON{Raw: compact.Bytes()}
 	}

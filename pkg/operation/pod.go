@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/timeline"
@@ -32,10 +33,10 @@ func ObservePod(pod *corev1.Pod) Observation {
 	switch {
 	case main == nil:
 	case main.State.Running != nil:
-		o.RunningAt = main.State.Running.StartedAt.Time
+		o.RunningAt = began(main.State.Running.StartedAt)
 	case main.State.Terminated != nil:
 		ended := main.State.Terminated
-		o.RunningAt, o.FinishedAt = ended.StartedAt.Time, ended.FinishedAt.Time
+		o.RunningAt, o.FinishedAt = began(ended.StartedAt), ended.FinishedAt.Time
 		o.ExitCode, o.Message = &ended.ExitCode, ended.Message
 	}
 	switch {
@@ -62,6 +63,14 @@ func ObservePod(pod *corev1.Pod) Observation {
 		o.Stage = Scheduled
 	}
 	return o
+}
+
+// began is when a container started; zero: it never did. Kubelets write the beginning of 1970 then.
+func began(at metav1.Time) time.Time {
+	if at.Unix() <= 0 {
+		return time.Time{}
+	}
+	return at.Time
 }
 
 // onlyOurs says that a pod in deletion would be gone but for our finalizer: its grace period is over,
@@ -126,6 +135,9 @@ var disruptions = map[string]string{
 	"DeletionByPodGC":                     "NodeLost",
 }
 
+// outOf begins the reason of a kubelet that lacks room for a pod that it got; the name of the resource follows.
+const outOf = "OutOf"
+
 // reasonPreempted is what the scheduler writes into a pod before it evicts it for another queue.
 const reasonPreempted = "Preempted"
 
@@ -137,8 +149,11 @@ func podCause(pod *corev1.Pod, main *corev1.ContainerStatus) Cause {
 	if c := condition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
 		return Cause{Infrastructure, cmp.Or(disruptions[c.Reason], "Evicted"), sentence(c.Message, pod.Status.Message)}
 	}
+	if strings.HasPrefix(pod.Status.Reason, outOf) {
+		return Cause{Infrastructure, pod.Status.Reason, sentence(pod.Status.Message)}
+	}
 	switch pod.Status.Reason {
-	case "Evicted", "Preempting", "NodeShutdown", "Terminated", "NodeLost", "NodeAffinity", "OutOfcpu", "OutOfmemory", "OutOfpods", "UnexpectedAdmissionError", "Shutdown":
+	case "Evicted", "Preempting", "NodeShutdown", "Terminated", "NodeLost", "NodeAffinity", "TopologyAffinityError", "UnexpectedAdmissionError", "Shutdown":
 		return Cause{Infrastructure, pod.Status.Reason, sentence(pod.Status.Message)}
 	case "DeadlineExceeded":
 		return Cause{Deadline, "DeadlineExceeded", sentence("the pod ran longer than its activeDeadlineSeconds", pod.Status.Message)}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -113,6 +114,9 @@ func TestObservePod(t *testing.T) {
 		"deleted waiting": {pod: podWith(deleting(0)), stage: Gone, class: Infrastructure, reason: "Deleted"},
 		"forced away":     {pod: podWith(prepared, running, deleting(0)), stage: Gone, class: Infrastructure, reason: "Deleted"},
 		"silent":          {pod: podWith(prepared, failed), stage: Failed, class: Application, reason: "Failed"},
+		"never started": {pod: podWith(prepared, failed, mainState(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			ExitCode: 128, Reason: "StartError", Message: "no such program", StartedAt: metav1.Unix(0, 0)}})), stage: Failed, class: Application, reason: "ExitCode", says: "no such program"},
+		"no GPU left": {pod: podWith(prepared, failed, because("OutOfnvidia.com/gpu", "Node didn't have enough resource: nvidia.com/gpu")), stage: Failed, class: Infrastructure, reason: "OutOfnvidia.com/gpu", says: "enough resource"},
 		"sidecar failed": {pod: podWith(prepared, ended(0, "Completed", ""), failed, func(pod *corev1.Pod) {
 			pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: "sidecar", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2}}})
 		}), stage: Failed, class: Application, reason: "ExitCode", says: `container "sidecar" ended with exit code 2`},
@@ -135,6 +139,37 @@ func TestObservePod(t *testing.T) {
 	}
 }
 
+// Kubelets say that a container which never started did so in 1970: no time runs since then.
+func TestNeverStarted(t *testing.T) {
+	op := operationIn(v1alpha1.StatusStarting)
+	op.Spec.Termination = &v1alpha1.Termination{MaxRetries: ptr.To[int32](1), Timeout: &metav1.Duration{Duration: time.Hour}}
+	run := ObservePod(podWith(prepared, phase(corev1.PodFailed), mainState(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+		ExitCode: 128, Reason: "StartError", StartedAt: metav1.Unix(0, 0), FinishedAt: metav1.NewTime(start.Add(3 * time.Second))}})))
+	require.True(t, run.RunningAt.IsZero())
+	d := Decide(situation(op, run))
+	require.Equal(t, v1alpha1.StatusRetrying, d.Status.Phase)
+	require.Nil(t, d.Status.StartTime)
+}
+
+// A Job that is deleted without its pods is there as long as one of them is.
+func TestJobDeletedInTheBackground(t *testing.T) {
+	job := &batchv1.Job{}
+	job.Finalizers, job.DeletionTimestamp = []string{v1alpha1.OperationFinalizer}, ptr.To(metav1.NewTime(start))
+	running := mainState(corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(start.Add(2 * time.Second))}})
+	for stage, pod := range map[Stage]*corev1.Pod{Running: podWith(prepared, running), Starting: podWith(prepared), Waiting: podWith()} {
+		o := ObserveJob(job, []*corev1.Pod{pod})
+		require.Equal(t, stage, o.Stage)
+		require.True(t, o.Abandoned)
+	}
+	for _, pods := range [][]*corev1.Pod{nil, {podWith(prepared, ended(143, "Error", ""), phase(corev1.PodFailed), deleting(0))}} {
+		o := ObserveJob(job, pods)
+		require.Equal(t, Gone, o.Stage)
+		require.False(t, o.Abandoned)
+	}
+	job.Finalizers = append(job.Finalizers, metav1.FinalizerDeleteDependents)
+	require.False(t, ObserveJob(job, []*corev1.Pod{podWith(prepared, running)}).Abandoned)
+}
+
 func TestLastWordsAreBounded(t *testing.T) {
 	o := ObservePod(podWith(prepared, ended(1, "Error", strings.Repeat("x", 5000)+"the end"), phase(corev1.PodFailed)))
 	require.Less(t, len(o.Cause.Message), maxLastWords+100)
@@ -153,6 +188,8 @@ func TestOutputs(t *testing.T) {
 		`[1]`:                                 {problem: "no JSON object"},
 		`null`:                                {problem: "null"},
 		`{"a": 1} {"b": 2}`:                   {problem: "behind its JSON object"},
+		`{"a": 1}}`:                           {problem: "behind its JSON object"},
+		`{"a": {"b": [1e400]}}`:               {problem: `output "a" of the termination message has a number that is too large`},
 		`{"a": "` + strings.Repeat("x", 4090): {problem: "cut at 4096"},
 	} {
 		outputs, err := Outputs(message)

@@ -25,12 +25,33 @@ func Append(line []v1alpha1.TimelineEntry, e v1alpha1.TimelineEntry) (appended [
 	if n := len(line); n > 0 && e.Time.Before(&line[n-1].Time) {
 		e.Time = line[n-1].Time
 	}
-	e.Message = LastOf(e.Message, maxMessage)
+	e.Reason, e.Message = Word(e.Reason), LastOf(e.Message, maxMessage)
 	line = append(line, e)
 	if over := len(line) - MaxEntries; over > 0 {
 		return append(line[:KeptFirst:KeptFirst], line[KeptFirst+over:]...), int32(over)
 	}
 	return line, 0
+}
+
+// maxReason is how long the reason of a condition may be.
+const maxReason = 1024
+
+// Word is a reason as conditions take it. Not all that others give as one is a word: OutOfnvidia.com/gpu.
+func Word(reason string) string {
+	letters := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_':
+			return r
+		case r == '.' || r == '/' || r == '-' || r == ' ':
+			return '_'
+		}
+		return -1
+	}, reason)
+	letters = strings.Trim(letters[:min(len(letters), maxReason)], "_")
+	if letters == "" || letters[0] <= '9' {
+		return strings.TrimRight("Unknown_"+letters, "_")
+	}
+	return letters
 }
 
 // Last is the last entry, or an empty one.
