@@ -41,6 +41,9 @@ func (r *Recipe) Assign(ctx context.Context, m Mark, namespace string) (Made, er
 			Template: template, Environment: op.Spec.Environment.DeepCopy(), DesiredState: v1alpha1.Run,
 		},
 	}}
+	if m.StartTimeout != 0 && m.StartTimeout != defaultStartTimeout {
+		a.Spec.Operation.Termination = &v1alpha1.Termination{StartTimeout: &metav1.Duration{Duration: m.StartTimeout}}
+	}
 	m.stamp(a)
 	made.Object = a
 	return made, nil
@@ -129,13 +132,13 @@ func observeAssigned(a *v1alpha1.Assignment, c Contact) Observation {
 	case a.Status.Returned:
 		return Observation{Stage: Gone}
 	case a.Status.Lost:
-		o := began(there, c)
+		o := beganThere(there, c)
 		o.Stage, o.Cause = Gone, Cause{Infrastructure, "LostByAgent", fmt.Sprintf("it was in the cluster of agent %s and is there no longer; nobody saw how it ended", c.Agent)}
 		return o
 	case there == nil:
 		return Observation{Stage: Waiting}
 	}
-	o := began(there, c)
+	o := beganThere(there, c)
 	last := v1alpha1.TimelineEntry{}
 	if n := len(there.Timeline); n > 0 {
 		last = there.Timeline[n-1]
@@ -154,6 +157,9 @@ func observeAssigned(a *v1alpha1.Assignment, c Contact) Observation {
 		}
 	case v1alpha1.StatusWarning:
 		o.Stage, o.Warning = Starting, &Cause{Infrastructure, last.Reason, last.Message}
+		if !o.RunningAt.IsZero() {
+			o.Stage = Running // whether it runs on is the agent's cluster's to say
+		}
 	case v1alpha1.StatusUnknown:
 		o.Stage, o.Cause = Lost, Cause{Infrastructure, last.Reason, last.Message}
 	case v1alpha1.StatusSucceeded:
@@ -174,8 +180,8 @@ func observeAssigned(a *v1alpha1.Assignment, c Contact) Observation {
 	return o
 }
 
-// began takes the times and the end of an attempt from its status in the agent's cluster.
-func began(there *v1alpha1.OperationStatus, c Contact) Observation {
+// beganThere takes the times and the end of an attempt from its status in the agent's cluster.
+func beganThere(there *v1alpha1.OperationStatus, c Contact) Observation {
 	o := Observation{}
 	if there == nil {
 		return o

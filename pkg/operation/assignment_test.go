@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -134,6 +135,32 @@ func TestObserveAssignmentDetails(t *testing.T) {
 	o = ObserveAssignment(claimedBy(went(v1alpha1.StatusQueued, v1alpha1.StatusScheduled, v1alpha1.StatusQueued)), Contact{Agent: "east"})
 	require.Zero(t, o.ScheduledAt)
 	require.Empty(t, o.Node)
+}
+
+// Whether a trial that is warned of goes on is its cluster's to say, which has to know how long that takes.
+func TestWarnedThere(t *testing.T) {
+	for _, c := range []struct {
+		statuses []v1alpha1.Status
+		stage    Stage
+	}{
+		{[]v1alpha1.Status{v1alpha1.StatusQueued, v1alpha1.StatusScheduled, v1alpha1.StatusWarning}, Starting},
+		{[]v1alpha1.Status{v1alpha1.StatusQueued, v1alpha1.StatusScheduled, v1alpha1.StatusRunning, v1alpha1.StatusWarning}, Running},
+	} {
+		o := ObserveAssignment(claimedBy(went(c.statuses...)), Contact{Agent: "east"})
+		require.Equal(t, c.stage, o.Stage)
+		require.Equal(t, "There", o.Warning.Reason)
+	}
+	op := operationIn("")
+	op.Spec.Template = &v1alpha1.RunTemplate{Pod: &runtime.RawExtension{Raw: []byte(`{"spec": {"containers": [{"name": "main", "image": "x"}]}}`)}}
+	recipe, err := Compile(op, nil)
+	require.NoError(t, err)
+	for given, want := range map[time.Duration]*v1alpha1.Termination{
+		0: nil, defaultStartTimeout: nil, time.Hour: {StartTimeout: &metav1.Duration{Duration: time.Hour}},
+	} {
+		made, err := recipe.Assign(t.Context(), Mark{Operation: op, Attempt: 1, Namespace: "queueyard-agent-east", Queue: "gpu", StartTimeout: given}, "team")
+		require.NoError(t, err)
+		require.Equal(t, want, made.Object.(*v1alpha1.Assignment).Spec.Operation.Termination)
+	}
 }
 
 func TestWaitingThere(t *testing.T) {

@@ -55,6 +55,8 @@ type Mark struct {
 	Priority                     *int32
 	Cost                         string
 	Queued                       time.Time
+	// StartTimeout is how long what can't start is given, in another cluster; 0: as long as anywhere.
+	StartTimeout time.Duration
 
 	environment environment
 }

@@ -87,7 +87,7 @@ func (w *work) make(ctx context.Context, attempt int32, queued time.Time) (*made
 	if c.Agent = place.remote(); c.Agent == "" {
 		object, err = recipe.Make(ctx, mark)
 	} else {
-		mark.Namespace = v1alpha1.AgentNamespace(c.Agent)
+		mark.Namespace, mark.StartTimeout = v1alpha1.AgentNamespace(c.Agent), w.policy(ctx).StartTimeout
 		object, err = recipe.Assign(ctx, mark, place.namespace)
 	}
 	if err != nil {
