@@ -70,6 +70,9 @@ func (s *sight) try(ctx context.Context, w *work) error {
 	if err != nil {
 		s.run.mu.Lock()
 		defer s.run.mu.Unlock()
+		if w.again != nil && apierrors.IsNotFound(err) {
+			delete(s.run.again, w.index) // it is made anew
+		}
 		s.run.unmade(w.index)
 	}
 	return err

@@ -163,7 +163,7 @@ func (s *sight) act(ctx context.Context, task workflow.Task) (again bool, err er
 		return s.makeExit(ctx)
 	case workflow.Delete:
 		w := s.workflow
-		return false, client.IgnoreNotFound(s.client.Delete(ctx, w, client.Preconditions{UID: &w.UID}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+		return false, client.IgnoreNotFound(s.client.Delete(ctx, w, client.Preconditions{UID: &w.UID, ResourceVersion: &w.ResourceVersion}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 	}
 	return false, nil
 }

@@ -76,7 +76,9 @@ func (c *child) waits() bool {
 type seen struct {
 	child
 	// judged: a stopping policy has stopped it, which is its result.
-	judged  bool
+	judged bool
+	// never: it was marked with an end and never begins.
+	never   bool
 	index   int64
 	begun   time.Time
 	params  v1alpha1.Values
@@ -92,15 +94,15 @@ func look(o client.Object) (s seen, workflowUID types.UID, ok bool) {
 	if err != nil || err2 != nil || uid == "" || index < 0 {
 		return seen{}, "", false
 	}
-	s = seen{child: child{name: o.GetName(), attempt: int32(attempt)}, index: index}
+	s = seen{child: child{name: o.GetName(), attempt: int32(attempt)}, index: index, never: o.GetAnnotations()[v1alpha1.OutcomeAnnotation] != ""}
 	var line []v1alpha1.TimelineEntry
 	switch o := o.(type) {
 	case *v1alpha1.Operation:
 		s.params = o.Spec.Params
-		s.phase, line, s.outputs = phaseOf(o.Status.Phase, o.Spec.Restarts > o.Status.Restarts), o.Status.Timeline, o.Status.Outputs
+		s.phase, line, s.outputs = phaseOf(o.Status.Phase, o.Spec.Restarts > o.Status.Restarts && !s.never), o.Status.Timeline, o.Status.Outputs
 	case *v1alpha1.Workflow:
 		s.params = o.Spec.Params
-		s.nested, s.phase, line, s.outputs = true, phaseOf(o.Status.Phase, o.Spec.Restarts > o.Status.Restarts), o.Status.Timeline, o.Status.Outputs
+		s.nested, s.phase, line, s.outputs = true, phaseOf(o.Status.Phase, o.Spec.Restarts > o.Status.Restarts && !s.never), o.Status.Timeline, o.Status.Outputs
 		if o.Status.StartTime != nil {
 			s.begun = o.Status.StartTime.Time
 		}
@@ -203,7 +205,7 @@ func (r *run) takeOver(former map[int64]seen, current map[int64]bool, whole bool
 		case !whole && !again:
 			r.see(s)
 		default:
-			if s.nested && !all && !whole && s.phase != v1alpha1.StatusUpstreamFailed && s.phase != v1alpha1.StatusSkipped {
+			if s.nested && !all && !whole && !s.never {
 				r.again[i] = &s.child
 			}
 			r.trials.again(r, i)
@@ -296,6 +298,9 @@ func (r *run) gone(s seen) {
 			r.exit = nil
 		}
 		return
+	}
+	if again := r.again[s.index]; again != nil && again.name == s.name {
+		delete(r.again, s.index) // it can't go on
 	}
 	c := r.childAt(s.index)
 	switch {

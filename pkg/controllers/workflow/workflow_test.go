@@ -599,6 +599,79 @@ templates:
     %s: {maxIterations: 9, %s seed: 7, resume: true, resource: {name: epochs}, metric: {name: loss, optimization: minimize}, params: {x: {kind: uniform, value: [0, 1]}}}
 `
 
+// What was marked with its end stays at it, whatever somebody writes into it.
+func TestMarkedStaysAtItsEnd(t *testing.T) {
+	meta := metav1.ObjectMeta{
+		Labels:      map[string]string{v1alpha1.WorkflowUIDLabel: "uid", v1alpha1.WorkflowAttemptLabel: "1", v1alpha1.IndexLabel: "0"},
+		Annotations: map[string]string{v1alpha1.OutcomeAnnotation: "skipped"},
+	}
+	op, nested := &v1alpha1.Operation{ObjectMeta: meta}, &v1alpha1.Workflow{ObjectMeta: meta}
+	op.Status.Phase, op.Spec.Restarts = v1alpha1.StatusSkipped, 1
+	nested.Status.Phase, nested.Spec.Restarts = v1alpha1.StatusSkipped, 1
+	for _, o := range []client.Object{op, nested} {
+		s, _, ok := look(o)
+		require.True(t, ok)
+		assert.Equal(t, v1alpha1.StatusSkipped, s.phase)
+		o.SetAnnotations(nil)
+		s, _, _ = look(o)
+		assert.Equal(t, v1alpha1.StatusResuming, s.phase)
+	}
+}
+
+// A nested workflow that never began, as its params had no value, is made anew by a restart: it can't go on.
+func TestRestartOfWhatNeverBegan(t *testing.T) {
+	w := begin(t, "never-began")
+	start(t, interceptor.Funcs{})
+	flow := w.create("m", `
+entrypoint: main
+templates:`+job+`
+- name: sweep
+  matrix: {template: job, grid: {params: {x: {kind: range, value: [1, 4, 1]}}}}
+- name: main
+  dag: {operations: [{name: a, template: job}, {name: sweep, template: sweep, params: {y: "{{ ops.a.outputs.loss }}"}}]}
+`)
+	w.reach(flow, v1alpha1.StatusFailed)
+	w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.Restarts = 1 })
+	w.until("the restart ends", func() bool { s := w.read(flow); return s.Phase.Final() && s.Attempt == 2 })
+	assert.Equal(t, v1alpha1.StatusFailed, flow.Status.Phase, "what it lacked it lacks still")
+	assert.Contains(t, flow.Status.Problems[0].Message, "ops.a.outputs.loss has no value")
+}
+
+// A nested workflow that goes on in a later attempt and is deleted is made anew.
+func TestDeletedWhileItGoesOn(t *testing.T) {
+	w := begin(t, "deleted-again")
+	start(t, interceptor.Funcs{})
+	ends := v1alpha1.StatusFailed
+	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) { return ends, nil }
+	flow := w.create("m", `
+entrypoint: main
+templates:`+job+`
+- name: sweep
+  matrix: {template: job, grid: {params: {x: {kind: range, value: [1, 3, 1]}}}}
+- name: main
+  dag: {operations: [{name: sweep, template: sweep}]}
+`)
+	nested := func() *v1alpha1.Workflow {
+		list := &v1alpha1.WorkflowList{}
+		require.NoError(t, admin.List(t.Context(), list, client.InNamespace(w.namespace)))
+		for i := range list.Items {
+			if list.Items[i].Labels[v1alpha1.WorkflowUIDLabel] != "" {
+				return &list.Items[i]
+			}
+		}
+		return nil
+	}
+	w.reach(flow, v1alpha1.StatusFailed)
+	before := nested()
+	ends = "" // they run on
+	w.edit(flow, func(s *v1alpha1.WorkflowSpec) { s.Restarts = 1 })
+	w.until("it goes on", func() bool { return nested().Status.Phase == v1alpha1.StatusRunning })
+	require.NoError(t, admin.Delete(t.Context(), before))
+	w.until("it is made anew", func() bool { n := nested(); return n != nil && n.UID != before.UID })
+	ends = v1alpha1.StatusSucceeded
+	w.reach(flow, v1alpha1.StatusSucceeded)
+}
+
 func lossOf(op *v1alpha1.Operation) float64 {
 	var x float64
 	_ = json.Unmarshal(op.Spec.Params["x"].Raw, &x)
