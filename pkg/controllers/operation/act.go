@@ -33,7 +33,7 @@ func (w *work) act(ctx context.Context, action operation.Action, seen sight) err
 	case operation.ReleaseGate:
 		return client.IgnoreNotFound(w.ungate(ctx, seen.object))
 	case operation.DeleteOperation:
-		return client.IgnoreNotFound(w.client.Delete(ctx, w.op, client.Preconditions{UID: &w.op.UID}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+		return client.IgnoreNotFound(w.client.Delete(ctx, w.op, client.Preconditions{UID: &w.op.UID, ResourceVersion: &w.op.ResourceVersion}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 	}
 	return nil
 }

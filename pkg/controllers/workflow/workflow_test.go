@@ -25,12 +25,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/workflow"
 	"github.com/queueyard/queueyard/test/testenv"
 )
 
@@ -616,6 +618,22 @@ func TestMarkedStaysAtItsEnd(t *testing.T) {
 		s, _, _ = look(o)
 		assert.Equal(t, v1alpha1.StatusResuming, s.phase)
 	}
+}
+
+// What is deleted after its time is what was seen to be over: somebody may have started it again meanwhile.
+func TestDeletesWhatItSaw(t *testing.T) {
+	flow := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "old", UID: "u", ResourceVersion: "7"}}
+	var options client.DeleteOptions
+	c := interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme()).Build(), interceptor.Funcs{
+		Delete: func(_ context.Context, _ client.WithWatch, _ client.Object, given ...client.DeleteOption) error {
+			options.ApplyOptions(given)
+			return nil
+		},
+	})
+	_, err := (&sight{Reconciler: &Reconciler{client: c}, workflow: flow}).act(t.Context(), workflow.Delete)
+	require.NoError(t, err)
+	assert.Equal(t, "7", *options.Preconditions.ResourceVersion)
+	assert.EqualValues(t, "u", *options.Preconditions.UID)
 }
 
 // A nested workflow that never began, as its params had no value, is made anew by a restart: it can't go on.
