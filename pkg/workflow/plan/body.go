@@ -97,11 +97,12 @@ func (c *compiler) dag(d *v1alpha1.DAG, path string, seen types) body {
 	for i := range d.Operations {
 		names[i] = d.Operations[i].Name
 	}
+	// One for all of them: to declare a thousand steps a thousand times takes seconds.
+	env := c.environment(path, expression.Declarations{Params: seen, Globals: globals, Operations: names})
 	nodes := make([]workflow.Node, len(d.Operations))
 	for i := range d.Operations {
 		at := fmt.Sprintf("%s.operations[%d]", path, i)
-		others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == names[i] })
-		s := c.step(&d.Operations[i], at, seen, globals, others)
+		s := c.step(&d.Operations[i], at, env)
 		c.results(d, s.uses, at)
 		nodes[i] = workflow.Node{
 			Name: s.Name, Trigger: s.Trigger, SkipOnUpstreamSkip: s.SkipOnUpstreamSkip,
@@ -113,7 +114,7 @@ func (c *compiler) dag(d *v1alpha1.DAG, path string, seen types) body {
 	b.graph, err = workflow.NewGraph(nodes)
 	c.problems.add(path+".operations", err)
 	if len(d.Outputs) > 0 {
-		b.output = c.values(d.Outputs, path+".outputs", expression.Declarations{Params: seen, Globals: globals, Operations: names})
+		b.output = c.values(d.Outputs, path+".outputs", env)
 		if b.output != nil {
 			c.results(d, b.output.References().Operations, path+".outputs")
 		}
@@ -123,36 +124,48 @@ func (c *compiler) dag(d *v1alpha1.DAG, path string, seen types) body {
 
 // results refuses the results of steps that are single operations.
 func (c *compiler) results(d *v1alpha1.DAG, uses map[string]expression.OperationUse, path string) {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(uses)), func(use expression.OperationUse) bool { return use.Results }) {
+		return
+	}
 	for _, of := range d.Operations {
-		if t, _ := c.template(of.Template); uses[of.Name].Results && !nested(t) {
+		if !uses[of.Name].Results {
+			continue
+		}
+		if t, _ := c.template(of.Template); !nested(t) {
 			c.problems.addf(path, "ops.%s.results: %q is a single operation and has no children: use its outputs", of.Name, of.Name)
 		}
 	}
 }
 
-func (c *compiler) step(s *v1alpha1.Step, path string, seen types, globals map[string]expression.Type, others []string) step {
+// environment is what expressions at a path see; nil: it is among the problems why there is none.
+func (c *compiler) environment(path string, declared expression.Declarations) *expression.Environment {
+	env, err := expression.NewEnvironment(declared)
+	c.problems.add(path, err)
+	return env
+}
+
+func (c *compiler) step(s *v1alpha1.Step, path string, env *expression.Environment) step {
 	out := step{Step: *s, path: path, uses: map[string]expression.OperationUse{}}
-	declared := expression.Declarations{Params: seen, Globals: globals, Operations: others}
 	if len(s.Params) > 0 {
-		out.params = c.values(s.Params, path+".params", declared)
+		out.params = c.values(s.Params, path+".params", env)
 		if out.params != nil {
 			maps.Copy(out.uses, out.params.References().Operations)
 		}
 	}
-	if s.When != "" {
-		env, err := expression.NewEnvironment(declared)
-		c.problems.add(path+".when", err)
-		if err == nil {
-			condition, errs := expression.CompileCondition(s.When, path+".when", env)
-			c.problems.all(errs)
-			if out.when = condition; condition != nil {
-				for name, use := range condition.References().Operations {
-					before := out.uses[name]
-					use.Results = use.Results || before.Results
-					out.uses[name] = use
-				}
+	if s.When != "" && env != nil {
+		condition, errs := expression.CompileCondition(s.When, path+".when", env)
+		c.problems.all(errs)
+		if out.when = condition; condition != nil {
+			for name, use := range condition.References().Operations {
+				before := out.uses[name]
+				use.Results = use.Results || before.Results
+				out.uses[name] = use
 			}
 		}
+	}
+	if _, itself := out.uses[s.Name]; itself {
+		c.problems.addf(path, "ops.%s is the step itself, which has come to nothing when it starts: use another step", s.Name)
+		delete(out.uses, s.Name)
 	}
 	if t, _ := c.template(s.Template); s.Template != "" && t == nil {
 		c.problems.addf(path+".template", "template %q does not exist%s: correct the name, or add that template", s.Template, suggest.DidYouMean(s.Template, slices.Collect(maps.Keys(c.index))))
@@ -161,19 +174,17 @@ func (c *compiler) step(s *v1alpha1.Step, path string, seen types, globals map[s
 }
 
 // values compiles named values with expressions.
-func (c *compiler) values(v v1alpha1.Values, path string, declared expression.Declarations) *expression.Template {
+func (c *compiler) values(v v1alpha1.Values, path string, env *expression.Environment) *expression.Template {
 	decoded, err := decode(v, path)
 	if err != nil {
 		c.problems.add("", err)
 		return nil
 	}
-	return c.compile(decoded, path, declared)
+	return c.compile(decoded, path, env)
 }
 
-func (c *compiler) compile(decoded any, path string, declared expression.Declarations) *expression.Template {
-	env, err := expression.NewEnvironment(declared)
-	if err != nil {
-		c.problems.add(path, err)
+func (c *compiler) compile(decoded any, path string, env *expression.Environment) *expression.Template {
+	if env == nil {
 		return nil
 	}
 	compiled, errs := expression.Compile(decoded, path, env)
@@ -183,9 +194,10 @@ func (c *compiler) compile(decoded any, path string, declared expression.Declara
 
 func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 	t := &trials{matrix: m, known: true, total: -1}
-	t.step = c.step(&v1alpha1.Step{Name: "trial", Template: m.Template, Component: m.Component, Params: m.Params, Preferences: m.Preferences}, path, seen, globals, nil)
+	env := c.environment(path, expression.Declarations{Params: seen, Globals: globals})
+	t.step = c.step(&v1alpha1.Step{Name: "trial", Template: m.Template, Component: m.Component, Params: m.Params, Preferences: m.Preferences}, path, env)
 	if m.Iterative != nil && m.Iterative.Suggest != nil {
-		suggest := c.suggest(m.Iterative.Suggest, path+".iterative.suggest", seen)
+		suggest := c.suggest(m.Iterative.Suggest, path+".iterative.suggest", env)
 		t.suggest = &suggest
 	}
 	raw, err := json.Marshal(searchOf(m))
@@ -199,7 +211,7 @@ func (c *compiler) matrix(m *v1alpha1.Matrix, path string, seen types) body {
 		return body{}
 	}
 	// The path of the search's fields is that of the matrix.
-	t.space = c.compile(decoded, path, expression.Declarations{Params: seen, Globals: globals})
+	t.space = c.compile(decoded, path, env)
 	if t.space == nil {
 		return body{path: path, trials: t}
 	}

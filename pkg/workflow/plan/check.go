@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,7 +31,7 @@ type Components func(name string) (component *v1alpha1.Component, names []string
 // Check says all that is wrong with a workflow, with the paths of the fields, and how much it will be. It follows every use of
 // a template with the params that are seen there. Templates that nothing uses are checked for their form only.
 func Check(w *v1alpha1.Workflow, components Components) (workflow.Size, error) {
-	c := &checker{compiler: newCompiler(&w.Spec), components: components, done: map[string]bool{}}
+	c := &checker{compiler: newCompiler(&w.Spec), components: components, done: map[string]bool{}, mentions: map[string]map[string]bool{}, sizes: map[string]int{}}
 	if errs := params.Validate(w.Spec.Inputs, "spec.inputs"); len(errs) > 0 {
 		return workflow.Size{}, errs
 	}
@@ -97,11 +99,21 @@ type ErrUnread struct{ error }
 // Unwrap implements errors.Unwrap.
 func (e ErrUnread) Unwrap() error { return e.error }
 
+// maxWork bounds what one check may take, in steps of about ten microseconds: each template is checked with every set of params
+// that may be seen in it.
+const maxWork = 200_000
+
 type checker struct {
 	*compiler
 	components Components
-	// done are uses that were checked: a template, and the params that are seen there.
+	// done are uses that were checked: a template, and the params that are seen there and matter.
 	done map[string]bool
+	// mentions are the names that matter to templates, by template.
+	mentions map[string]map[string]bool
+	// sizes of templates: the work of checking each once.
+	sizes map[string]int
+	// work is what was done, of maxWork.
+	work int
 	// err is the first thing that could not be read.
 	err error
 }
@@ -152,8 +164,11 @@ func (c *checker) use(name string, seen types, path string) {
 		c.problems.addf(path, "template %q needs %s, which nothing gives here: add it to params, or give the input a default", name, listedParams(missing))
 		return
 	}
-	key := fmt.Sprint(name, inside)
-	if c.done[key] {
+	if !c.spend(1 + len(inside)/10) {
+		return
+	}
+	key := fmt.Sprint(name, c.mattering(name, inside))
+	if c.done[key] || !c.spend(10+len(inside)+c.sizes[name]) {
 		return
 	}
 	c.done[key] = true
@@ -170,6 +185,105 @@ func (c *checker) use(name string, seen types, path string) {
 		c.mapped(b.trials, inside)
 		c.suggests(b.trials.suggest, inside)
 	}
+}
+
+// spend counts work, and says whether it may be done.
+func (c *checker) spend(n int) bool {
+	if before := c.work; before <= maxWork {
+		if c.work += n; c.work > maxWork {
+			c.problems.addf("spec.templates", "they are used with too many different sets of params to be checked: give steps that use the same template params of the same names, or write what is large as components")
+		}
+	}
+	return c.work <= maxWork
+}
+
+// mattering are those params that make a difference to a template and to what it uses.
+func (c *checker) mattering(name string, seen types) types {
+	words := c.words(name)
+	out := types{}
+	for param, t := range seen {
+		if words[param] {
+			out[param] = t
+		}
+	}
+	return out
+}
+
+// words are all names of params that a template, or one that it uses, may speak of.
+func (c *checker) words(name string) map[string]bool {
+	if words, known := c.mentions[name]; known {
+		return words
+	}
+	words := map[string]bool{}
+	c.mentions[name] = words
+	t, _ := c.template(name)
+	if t == nil {
+		return words
+	}
+	if raw, err := json.Marshal(t); err == nil {
+		c.sizes[name] = sizeOf(t, string(raw))
+		for _, word := range word.FindAllString(escapes.Replace(string(raw)), -1) {
+			words[word] = true
+		}
+	}
+	copied := map[string]bool{}
+	for _, used := range usedBy(t) {
+		if used.Component != "" {
+			if component, _, err := c.components(used.Component); err == nil && component != nil {
+				for _, input := range component.Spec.Inputs {
+					words[input.Name] = true
+				}
+			}
+			continue
+		}
+		if more := c.words(used.Template); !copied[used.Template] && c.spend(len(more)/10) {
+			copied[used.Template] = true
+			maps.Copy(words, more)
+		}
+	}
+	return words
+}
+
+// sizeOf is the work of checking a template: that of its expressions, mostly.
+func sizeOf(t *v1alpha1.WorkflowTemplate, raw string) int {
+	const bytesOfExpressions, bytesOfText, each = 7, 50, 5
+	expressions := 0
+	if t.DAG != nil {
+		expressions += len(t.DAG.Operations) * each * bytesOfExpressions
+		for i := range t.DAG.Operations {
+			expressions += len(t.DAG.Operations[i].When)
+		}
+	}
+	for _, part := range strings.Split(raw, "{{")[1:] {
+		text, _, _ := strings.Cut(part, "}}")
+		expressions += len(text)
+	}
+	return expressions/bytesOfExpressions + len(raw)/bytesOfText
+}
+
+// word is what a param may be named, escapes are what JSON writes before one.
+var (
+	word    = regexp.MustCompile(`[A-Za-z0-9_-]+`)
+	escapes = strings.NewReplacer(`\n`, " ", `\r`, " ", `\t`, " ", `\u003c`, " ", `\u003e`, " ", `\u0026`, " ")
+)
+
+// usedBy are the templates and components that a template uses.
+func usedBy(t *v1alpha1.WorkflowTemplate) (uses []v1alpha1.ExitStep) {
+	switch {
+	case t.Operation != nil:
+		return []v1alpha1.ExitStep{{Component: t.Operation.Component}}
+	case t.DAG != nil:
+		for i := range t.DAG.Operations {
+			s := &t.DAG.Operations[i]
+			uses = append(uses, v1alpha1.ExitStep{Template: s.Template, Component: s.Component})
+		}
+	case t.Matrix != nil:
+		uses = append(uses, v1alpha1.ExitStep{Template: t.Matrix.Template, Component: t.Matrix.Component})
+		if i := t.Matrix.Iterative; i != nil && i.Suggest != nil {
+			uses = append(uses, v1alpha1.ExitStep{Template: i.Suggest.Template, Component: i.Suggest.Component})
+		}
+	}
+	return uses
 }
 
 // child checks what a step uses.
@@ -258,7 +372,7 @@ func (c *checker) component(name string, seen types, meant []string, path string
 
 // exit checks what runs at the end, which must be an operation.
 func (c *checker) exit(exit *v1alpha1.Step, seen types) {
-	s := c.step(exit, "spec.onExit", seen, withExit(), nil)
+	s := c.exitStep(exit, seen)
 	if t, _ := c.template(exit.Template); nested(t) {
 		c.problems.addf("spec.onExit.template", "template %q is no operation: what runs at the end is a single one", exit.Template)
 		return

@@ -2,10 +2,12 @@ package plan
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -165,3 +167,56 @@ func TestCheckIsNotExponential(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 531441, size.Operations)
 }
+
+// A thousand steps are checked in time that grows with their number, not with its square.
+func TestWideDAG(t *testing.T) {
+	allocations := func(steps int) float64 {
+		w := parse(t, dag(`{name: a, template: add, params: {left: 1}}`))
+		d := w.Spec.Templates[1].DAG
+		for i := range steps {
+			d.Operations = append(d.Operations, v1alpha1.Step{
+				Name: fmt.Sprintf("s%d", i), Template: "add", Params: v1alpha1.Values{"left": *raw(`"{{ ops.a.outputs.sum }}"`)},
+			})
+		}
+		return testing.AllocsPerRun(1, func() {
+			_, err := Check(w, none)
+			require.NoError(t, err)
+		})
+	}
+	few, many := allocations(50), allocations(800)
+	require.Less(t, many, 4*16*few)
+}
+
+// Templates that are used in ever more ways, level by level, are not followed without end; what no template reads makes no
+// other way.
+func TestManyWays(t *testing.T) {
+	levels := func(n int, reads string) *v1alpha1.Workflow {
+		w := parse(t, dag(`{name: a, template: add, params: {left: 1}}`))
+		w.Spec.Entrypoint, w.Spec.Templates = "t0", nil
+		for level := range 3 {
+			d := &v1alpha1.DAG{}
+			for i := range n {
+				d.Operations = append(d.Operations, v1alpha1.Step{
+					Name: fmt.Sprintf("s%d", i), Template: fmt.Sprintf("t%d", level+1), Params: v1alpha1.Values{fmt.Sprintf("p%d-%d", level, i): *raw("1")},
+				})
+			}
+			w.Spec.Templates = append(w.Spec.Templates, v1alpha1.WorkflowTemplate{Name: fmt.Sprintf("t%d", level), DAG: d})
+		}
+		w.Spec.Templates = append(w.Spec.Templates, v1alpha1.WorkflowTemplate{Name: "t3", Operation: &v1alpha1.OperationTemplate{Template: &v1alpha1.RunTemplate{
+			Pod: &runtime.RawExtension{Raw: []byte(`{"spec": {"containers": [{"name": "main", "image": "none", "args": ["` + reads + `"]}]}}`)},
+		}}})
+		return w
+	}
+	_, err := Check(levels(60, "none of them"), none)
+	require.NoError(t, err)
+	all := ""
+	for level := range 3 {
+		for i := range 60 {
+			all += fmt.Sprintf("p%d-%d ", level, i)
+		}
+	}
+	_, err = Check(levels(60, all), none)
+	require.ErrorContains(t, err, "spec.templates: they are used with too many different sets of params to be checked")
+}
+
+func none(string) (*v1alpha1.Component, []string, error) { return nil, nil, nil }

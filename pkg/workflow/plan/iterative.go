@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/expression"
 	"github.com/queueyard/queueyard/pkg/params"
 	"github.com/queueyard/queueyard/pkg/search"
 )
@@ -30,8 +31,8 @@ func told(m *v1alpha1.Matrix) *v1alpha1.Iterative {
 }
 
 // suggest compiles what is asked for trials.
-func (c *compiler) suggest(s *v1alpha1.Suggest, path string, seen types) step {
-	out := c.step(&v1alpha1.Step{Name: "suggest", Template: s.Template, Component: s.Component, Params: s.Params, Preferences: s.Preferences}, path, seen, globals, nil)
+func (c *compiler) suggest(s *v1alpha1.Suggest, path string, env *expression.Environment) step {
+	out := c.step(&v1alpha1.Step{Name: "suggest", Template: s.Template, Component: s.Component, Params: s.Params, Preferences: s.Preferences}, path, env)
 	if _, given := s.Params[requestParam]; given {
 		c.problems.addf(path+".params."+requestParam, "the operation finds here what it is asked: rename this param")
 	}

@@ -148,7 +148,7 @@ func (o *Outline) given(ctx context.Context, s *step) (map[string]any, error) {
 	}
 	for name, raw := range s.Params {
 		c := newCompiler(o.compiler.spec)
-		template := c.values(v1alpha1.Values{name: raw}, s.path+".params", declared)
+		template := c.values(v1alpha1.Values{name: raw}, s.path+".params", c.environment(s.path, declared))
 		if err := c.problems.err(); err != nil {
 			return nil, err
 		}

@@ -66,7 +66,7 @@ func compile(ctx context.Context, w *v1alpha1.Workflow, given scope, outline *Ou
 	seen := types{}.with(types(nil).with(keys(p.scope)...).names()...)
 	p.body = c.body(t, at, seen)
 	if exit := exitStep(&w.Spec); exit != nil {
-		s := c.step(exit, "spec.onExit", seen, withExit(), nil)
+		s := c.exitStep(exit, seen)
 		p.exit = &s
 	}
 	if err := c.problems.err(); err != nil {
