@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/toolarge"
 	"github.com/queueyard/queueyard/pkg/operation"
 )
 
@@ -36,7 +37,7 @@ func (r *assignments) make(ctx context.Context, a *v1alpha1.Assignment) error {
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		return r.inTheWay(ctx, a)
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), toolarge.Is(err):
 		cause := operation.Cause{Class: operation.Configuration, Reason: "Refused", Message: fmt.Sprintf("the agent's cluster does not accept it: %v", err)}
 		status := operation.CannotStart(copyOf(a), cause, r.clock.Now())
 		return r.say(ctx, a, func(s *v1alpha1.AssignmentStatus) { s.Operation = &status })

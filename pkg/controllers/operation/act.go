@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/toolarge"
 	"github.com/queueyard/queueyard/pkg/operation"
 )
 
@@ -85,7 +86,7 @@ func (w *work) create(ctx context.Context) error {
 		return err // its agent has left: the hub says so shortly, and then it waits
 	case apierrors.IsForbidden(err) && w.moved(ctx):
 		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("queues").GroupResource(), c.Queue, err) // the cache has not heard of it yet
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsNotFound(err):
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsNotFound(err), toolarge.Is(err):
 		return w.cannotStart(ctx, operation.Cause{Class: operation.Configuration, Reason: "Refused", Message: fmt.Sprintf("the API server does not accept what it runs as: %v", err)})
 	}
 	return err

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/controllers/toolarge"
 	"github.com/queueyard/queueyard/pkg/expression"
 	"github.com/queueyard/queueyard/pkg/search"
 	"github.com/queueyard/queueyard/pkg/workflow"
@@ -246,7 +247,7 @@ func refused(err error) bool {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
 		return false // others end and make room
 	}
-	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err)
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err) || toolarge.Is(err)
 }
 
 // errUnread says that something could not be read.

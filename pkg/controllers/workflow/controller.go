@@ -19,6 +19,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/controllers/requestqueue"
+	"github.com/queueyard/queueyard/pkg/controllers/toolarge"
 	"github.com/queueyard/queueyard/pkg/timeline"
 	"github.com/queueyard/queueyard/pkg/workflow"
 )
@@ -118,7 +119,11 @@ func (r *Reconciler) step(ctx context.Context, w *v1alpha1.Workflow) (ctrl.Resul
 	switch wait, write := s.due(&w.Status, &status); {
 	case write:
 		w.Status = status
-		if err := r.client.Status().Update(ctx, w); err != nil {
+		err := r.client.Status().Update(ctx, w)
+		if toolarge.Is(err) && s.run != nil && s.run.leaveOut() {
+			return ctrl.Result{RequeueAfter: time.Nanosecond}, nil
+		}
+		if err != nil {
 			return ctrl.Result{}, err
 		}
 		if s.run != nil {

@@ -45,6 +45,17 @@ type run struct {
 	wrong  string
 
 	written time.Time // when the status was last written
+	// tooLarge: what the status would say besides does not fit into the workflow.
+	tooLarge bool
+}
+
+// leaveOut leaves outputs and params out of the status from now on; false: it did before.
+func (r *run) leaveOut() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.tooLarge
+	r.tooLarge = true
+	return !before
 }
 
 // child is one operation or nested workflow.

@@ -123,6 +123,10 @@ func (s *sight) conclude(ctx context.Context, c *workflow.Children) {
 	if !has || c.Outcome != workflow.Succeeded || s.workflow.Status.Outcome != nil {
 		return
 	}
+	if s.run.tooLarge {
+		c.Outcome, c.Wrong = workflow.Failed, "its outputs (dag.outputs) make it larger than the API server keeps an object: let them name what is large instead"
+		return
+	}
 	ops, err := s.results(ctx, uses)
 	if err != nil {
 		s.err = err
@@ -315,6 +319,9 @@ func (s *sight) describeBest(ctx context.Context, status *v1alpha1.WorkflowStatu
 		return err
 	}
 	status.Best = &v1alpha1.BestResult{Name: b.name, Index: b.index, Value: string(value)}
+	if s.run.tooLarge {
+		object = nil // its params are in the trial
+	}
 	switch o := object.(type) {
 	case *v1alpha1.Operation:
 		status.Best.Params = o.Spec.Params

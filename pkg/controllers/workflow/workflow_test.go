@@ -636,6 +636,49 @@ func TestDeletesWhatItSaw(t *testing.T) {
 	assert.EqualValues(t, "u", *options.Preconditions.UID)
 }
 
+// What is too large to be kept is no reason to try for ever: a child has failed, a workflow does without the params of its best
+// trial, and one whose outputs are too large has failed.
+func TestTooLarge(t *testing.T) {
+	w := begin(t, "too-large")
+	start(t, interceptor.Funcs{})
+	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
+		return v1alpha1.StatusSucceeded, map[string]any{"loss": 1}
+	}
+	text := func(n int) string { return strings.Repeat("x", n) }
+	child := w.create("child", `
+entrypoint: main
+params: {text: `+text(400_000)+`}
+templates:
+- name: large
+  operation: {template: {pod: {spec: {containers: [{name: main, image: none, args: [`+text(900_000)+`]}]}}}}
+- name: main
+  dag: {operations: [{name: a, template: large, params: {b: "{{ params.text }}", c: "{{ params.text }}"}}]}
+`)
+	w.reach(child, v1alpha1.StatusFailed)
+	marked := w.operations()
+	require.Len(t, marked, 1)
+	assert.Contains(t, marked[0].Annotations[v1alpha1.OutcomeMessageAnnotation], "too large")
+	outputs := w.create("outputs", `
+entrypoint: main
+params: {text: `+text(900_000)+`}
+templates:`+job+`
+- name: main
+  dag: {operations: [{name: a, template: job}], outputs: {text: "{{ params.text }}"}}
+`)
+	status := w.reach(outputs, v1alpha1.StatusFailed)
+	assert.Contains(t, status.Timeline[len(status.Timeline)-1].Message, "its outputs (dag.outputs) make it larger")
+	best := w.create("best", `
+entrypoint: main
+params: {text: `+text(600_000)+`}
+templates:`+job+`
+- name: main
+  matrix: {template: job, params: {y: "{{ params.text }}"}, grid: {params: {x: {kind: range, value: [1, 3, 1]}}}, metric: {name: loss, optimization: minimize}}
+`)
+	status = w.reach(best, v1alpha1.StatusSucceeded)
+	assert.Equal(t, "1", status.Best.Value)
+	assert.Empty(t, status.Best.Params)
+}
+
 // A nested workflow that never began, as its params had no value, is made anew by a restart: it can't go on.
 func TestRestartOfWhatNeverBegan(t *testing.T) {
 	w := begin(t, "never-began")
