@@ -241,7 +241,13 @@ func (w *work) stale(ctx context.Context, seen sight, now *operation.Compilation
 	run := seen.object
 	annotations := run.GetAnnotations()
 	return run.GetLabels()[v1alpha1.QueueLabel] != now.Queue || run.GetLabels()[v1alpha1.ProjectLabel] != now.Project ||
-		annotations[v1alpha1.PriorityAnnotation] != strconv.Itoa(int(now.Priority)) || annotations[v1alpha1.CostLabel] != now.Cost
+		annotations[v1alpha1.PriorityAnnotation] != strconv.Itoa(int(now.Priority)) || w.costs(annotations[v1alpha1.CostLabel], now.Cost)
+}
+
+// costs says that a run was made with another cost than the operation declares now. Where it declares none, what its template says
+// stays.
+func (w *work) costs(made, now string) bool {
+	return made != now && (now != "" || made == w.op.Status.Cost)
 }
 
 // conditions are those of the object that the operation runs as.
