@@ -218,11 +218,36 @@ func (r *Reconciler) deleted(ctx context.Context, op *v1alpha1.Operation) error 
 	return client.IgnoreNotFound(r.setFinalizer(ctx, op, false))
 }
 
-// clear lets go what was made for an operation that is gone. The garbage collector deletes it.
-func (r *Reconciler) clear(ctx context.Context, key types.NamespacedName) error {
+// clear lets go what was made for operations of a name that are gone; there may be another one of that name by now. The garbage
+// collector deletes it, but in another namespace, where no owner reference reaches.
+func (r *Reconciler) clear(ctx context.Context, key types.NamespacedName, but types.UID) error {
 	return r.runsOf(ctx, key, func(run client.Object) error {
+		uid := types.UID(run.GetLabels()[v1alpha1.OperationUIDLabel])
+		deleting, collected := !run.GetDeletionTimestamp().IsZero(), run.GetNamespace() == key.Namespace
+		if uid == but || !deleting && collected && but != "" {
+			return nil
+		}
+		run = run.DeepCopyObject().(client.Object)
+		if !deleting && !collected {
+			if lives, err := r.lives(ctx, key, uid); err != nil || lives {
+				return err
+			}
+			if err := r.client.Delete(ctx, run, client.Preconditions{UID: ptr.To(run.GetUID())}, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
+				return client.IgnoreNotFound(err)
+			}
+			if _, assigned := run.(*v1alpha1.Assignment); assigned {
+				return nil // what its agent has claimed is the agent's to let go
+			}
+		}
 		return client.IgnoreNotFound(r.release(ctx, run))
 	})
+}
+
+// lives says whether an operation is there, whatever the cache says.
+func (r *Reconciler) lives(ctx context.Context, key types.NamespacedName, uid types.UID) (bool, error) {
+	op := &v1alpha1.Operation{}
+	err := r.live.Get(ctx, key, op)
+	return err == nil && op.UID == uid, client.IgnoreNotFound(err)
 }
 
 // endRuns deletes what was made for an operation and says how much of it is left.
@@ -231,6 +256,7 @@ func (r *Reconciler) endRuns(ctx context.Context, key types.NamespacedName, uid 
 		if run.GetLabels()[v1alpha1.OperationUIDLabel] != string(uid) {
 			return nil
 		}
+		run = run.DeepCopyObject().(client.Object)
 		if run.GetDeletionTimestamp().IsZero() {
 			left++
 			return client.IgnoreNotFound(r.client.Delete(ctx, run, client.PropagationPolicy(metav1.DeletePropagationBackground)))
@@ -258,14 +284,14 @@ func over(pod *corev1.Pod) bool {
 	return false
 }
 
-// runsOf goes through all objects that were made for an operation of a name, of whatever attempt.
+// runsOf goes through all objects that were made for operations of a name, of whatever attempt. They are the cache's.
 func (r *Reconciler) runsOf(ctx context.Context, key types.NamespacedName, do func(client.Object) error) error {
 	pods, err := r.podsOf(ctx, key)
 	if err != nil {
 		return err
 	}
 	for i := range pods {
-		if err := do(pods[i].DeepCopy()); err != nil {
+		if err := do(&pods[i]); err != nil {
 			return err
 		}
 	}
@@ -274,7 +300,7 @@ func (r *Reconciler) runsOf(ctx context.Context, key types.NamespacedName, do fu
 		return err
 	}
 	for i := range jobs {
-		if err := do(jobs[i].DeepCopy()); err != nil {
+		if err := do(&jobs[i]); err != nil {
 			return err
 		}
 	}
@@ -283,14 +309,9 @@ func (r *Reconciler) runsOf(ctx context.Context, key types.NamespacedName, do fu
 		return err
 	}
 	for i := range assignments {
-		if err := do(assignments[i].DeepCopy()); err != nil {
+		if err := do(&assignments[i]); err != nil {
 			return err
 		}
 	}
-	return r.kinds.each(ctx, func(o client.Object) error {
-		if found, ok := keyOf(o); !ok || found != key {
-			return nil
-		}
-		return do(o)
-	}, client.MatchingLabels{v1alpha1.OperationLabel: key.Name})
+	return r.kinds.each(ctx, do, client.MatchingFields{byOperation: key.String()})
 }

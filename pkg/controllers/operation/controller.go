@@ -165,9 +165,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	op := &v1alpha1.Operation{}
 	err := r.client.Get(ctx, req.NamespacedName, op)
 	if apierrors.IsNotFound(err) {
-		return ctrl.Result{}, r.clear(ctx, req.NamespacedName)
+		return ctrl.Result{}, r.clear(ctx, req.NamespacedName, "")
 	}
 	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.clear(ctx, req.NamespacedName, op.UID); err != nil {
 		return ctrl.Result{}, err
 	}
 	if !op.DeletionTimestamp.IsZero() {

@@ -64,6 +64,9 @@ func (k *kinds) reader(ctx context.Context, kind schema.GroupVersionKind) (clien
 	}
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(kind)
+	if err := k.cache.IndexField(ctx, object, byOperation, operationKey); err != nil {
+		return nil, err
+	}
 	if err := k.controller.Watch(source.Kind(k.cache, client.Object(object), handler.EnqueueRequestsFromMapFunc(operationOf))); err != nil {
 		return nil, err
 	}

@@ -23,15 +23,16 @@ const byOperation = "operation"
 
 func indexRuns(mgr ctrl.Manager) error {
 	for _, object := range []client.Object{&corev1.Pod{}, &batchv1.Job{}, &v1alpha1.Assignment{}} {
-		err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byOperation, func(o client.Object) []string {
-			if key, ok := keyOf(o); ok {
-				return []string{key.String()}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := mgr.GetFieldIndexer().IndexField(context.Background(), object, byOperation, operationKey); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func operationKey(o client.Object) []string {
+	if key, ok := keyOf(o); ok {
+		return []string{key.String()}
 	}
 	return nil
 }

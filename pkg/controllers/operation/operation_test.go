@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -267,6 +269,76 @@ func TestRunsOfAnAgentsNamespace(t *testing.T) {
 
 // TestCrashAtEveryWrite lets the controller die before and after each of its writes. Whoever comes next
 // brings the operation to its end, with one run per attempt.
+// What was made for an operation that is gone goes, too: in another namespace nobody else deletes it, and another operation of
+// the same name keeps nothing of it.
+func TestWhatIsLeftBehind(t *testing.T) {
+	stop := start(t, interceptor.Funcs{})
+	op := podOperation("again", "")
+	require.NoError(t, admin.Create(t.Context(), op))
+	former := podOf(t, op, "1")
+	stop()
+	require.NoError(t, admin.Delete(t.Context(), op))
+	gone := podOf(t, op, "1").DeepCopy() // as if the controller had died before it heard of the deletion
+	gone.ObjectMeta = metav1.ObjectMeta{Namespace: "remote", Name: "orphan", Labels: gone.Labels, Annotations: gone.Annotations, Finalizers: gone.Finalizers}
+	gone.Spec.NodeName = ""
+	require.NoError(t, admin.Create(t.Context(), gone))
+	next := podOperation("again", "")
+	require.NoError(t, admin.Create(t.Context(), next))
+	start(t, interceptor.Funcs{})
+	its := podOf(t, next, "1")
+	require.NotEqual(t, former.UID, its.UID)
+	eventually(t, "the orphan is gone", func() bool {
+		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(gone), gone))
+	})
+	require.NoError(t, admin.Delete(t.Context(), former)) // as the garbage collector does
+	eventually(t, "the former pod is gone", func() bool {
+		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(former), former))
+	})
+	require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(its), its))
+	require.Nil(t, its.DeletionTimestamp)
+}
+
+// A Job that somebody deletes without its pods is not replaced while they run: it is deleted with them.
+func TestJobDeletedWithoutItsPods(t *testing.T) {
+	start(t, interceptor.Funcs{})
+	op := podOperation("job-deleted", "")
+	op.Spec.Template = &v1alpha1.RunTemplate{Job: &runtime.RawExtension{Raw: []byte(`{"spec":{"template":` + podTemplate + `}}`)}}
+	require.NoError(t, admin.Create(t.Context(), op))
+	job := &batchv1.Job{}
+	eventually(t, "its Job is there", func() bool {
+		s := read(t, op)
+		return s.Run != nil && admin.Get(t.Context(), client.ObjectKey{Namespace: s.Run.Namespace, Name: s.Run.Name}, job) == nil
+	})
+	pod := &corev1.Pod{ObjectMeta: job.Spec.Template.ObjectMeta, Spec: job.Spec.Template.Spec}
+	pod.Namespace, pod.Name = job.Namespace, job.Name+"-x"
+	require.NoError(t, admin.Create(t.Context(), pod))
+	bind(t, pod)
+	report(t, pod, corev1.PodRunning, running())
+	reaches(t, op, v1alpha1.StatusRunning)
+	require.NoError(t, admin.Delete(t.Context(), job, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	eventually(t, "it is deleted with its pods", func() bool {
+		require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(job), job))
+		return slices.Contains(job.Finalizers, metav1.FinalizerDeleteDependents)
+	})
+	require.Equal(t, v1alpha1.StatusRunning, read(t, op).Phase)
+	require.EqualValues(t, 1, op.Status.Attempt)
+}
+
+// A pod that is too large for the API server to keep is refused like any other that it does not take.
+func TestTooLarge(t *testing.T) {
+	start(t, interceptor.Funcs{})
+	for name, texts := range map[string][2]int{"large": {900_000, 350_000}} {
+		op := podOperation("too-"+name, "")
+		op.Spec.Params = v1alpha1.Values{"text": apiextensionsv1.JSON{Raw: []byte(`"` + strings.Repeat("p", texts[1]) + `"`)}}
+		op.Spec.Template.Pod.Raw = []byte(`{"spec":{"containers":[{"name":"main","image":"none","args":["{{ params.text }}","{{ params.text }}","` + strings.Repeat("x", texts[0]) + `"]}]}}`)
+		require.NoError(t, admin.Create(t.Context(), op))
+		reaches(t, op, v1alpha1.StatusFailed)
+		last := op.Status.Timeline[len(op.Status.Timeline)-1]
+		require.Equal(t, "Refused", last.Reason)
+		require.Contains(t, last.Message, "too large")
+	}
+}
+
 func TestCrashAtEveryWrite(t *testing.T) {
 	for at, agent := range map[string]v1alpha1.AgentSpec{"here": {}, "away": {Namespace: "away"}} {
 		testenv.AtEveryWrite(t, "crash-"+at, 5, func(t *testing.T, name string, c *testenv.Cut) { liveThrough(t, name, agent, c) })
