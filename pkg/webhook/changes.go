@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,7 +19,7 @@ func changedField(before, after []byte, fields ...string) string {
 	var was, is struct {
 		Spec map[string]any `json:"spec"`
 	}
-	if json.Unmarshal(before, &was) != nil || json.Unmarshal(after, &is) != nil {
+	if decode(before, &was) != nil || decode(after, &is) != nil {
 		return ""
 	}
 	for _, field := range fields {
@@ -27,6 +28,25 @@ func changedField(before, after []byte, fields ...string) string {
 		}
 	}
 	return ""
+}
+
+// decode keeps numbers as they are written: two integers may be one float.
+func decode(raw []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	return decoder.Decode(into)
+}
+
+// maxObject bounds an operation or workflow when it is created: etcd keeps 1.5 MiB of it, and its status comes to that.
+const maxObject = 1_250_000
+
+// tooLarge refuses what would have no room for its status. What is "operation" or "workflow".
+func tooLarge(what string, raw []byte) *admission.Response {
+	if len(raw) <= maxObject {
+		return nil
+	}
+	response := invalidObject(fmt.Errorf("the %s has %d bytes, and with more than %d there is no room for its status: let its programs read what is large from a file, a ConfigMap or a bucket", what, len(raw), maxObject))
+	return &response
 }
 
 // checkRestarts refuses restarts that make no sense. What is "operation" or "workflow".

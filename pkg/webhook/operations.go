@@ -43,6 +43,9 @@ func (h *operationHandler) Handle(ctx context.Context, req admission.Request) ad
 		return invalidObject(err)
 	}
 	if req.Operation == admissionv1.Create {
+		if response := tooLarge("operation", req.Object.Raw); response != nil {
+			return *response
+		}
 		return h.create(ctx, req, op)
 	}
 	before := &v1alpha1.Operation{}

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,6 +39,9 @@ func (h *workflowHandler) Handle(ctx context.Context, req admission.Request) adm
 		return invalidObject(err)
 	}
 	if req.Operation == admissionv1.Create {
+		if response := tooLarge("workflow", req.Object.Raw); response != nil {
+			return *response
+		}
 		return h.create(ctx, req, w)
 	}
 	before := &v1alpha1.Workflow{}
@@ -67,10 +71,8 @@ func (h *workflowHandler) create(ctx context.Context, req admission.Request, w *
 	if err != nil {
 		return invalidObject(err)
 	}
-	for _, run := range h.runs(w, components) {
-		if response := h.operations.mayMake(ctx, req, run.manifest, run.path); response != nil {
-			return *response
-		}
+	if response := h.mayMakeAll(ctx, req, w, components); response != nil {
+		return *response
 	}
 	return h.assign(ctx, w)
 }
@@ -127,11 +129,27 @@ func (h *workflowHandler) mayRunAgain(ctx context.Context, req admission.Request
 	}
 	components := &components{handler: h.operations, namespace: after.Namespace, read: map[string]*v1alpha1.Component{}}
 	// What is wrong with it the controller says, as of one that was never admitted.
-	_, _ = plan.Check(after, func(name string) (*v1alpha1.Component, []string, error) { return components.find(ctx, name) })
-	for _, run := range h.runs(after, components) {
+	for _, name := range plan.ComponentsOf(&after.Spec) {
+		if _, _, err := components.find(ctx, name); err != nil {
+			response := admission.Errored(http.StatusInternalServerError, err)
+			return &response
+		}
+	}
+	return h.mayMakeAll(ctx, req, after, components)
+}
+
+// mayMakeAll refuses what the user may not create of what the operations of a workflow would. Of each kind it asks once.
+func (h *workflowHandler) mayMakeAll(ctx context.Context, req admission.Request, w *v1alpha1.Workflow, components *components) *admission.Response {
+	asked := map[metav1.TypeMeta]bool{}
+	for _, run := range h.runs(w, components) {
+		var kind metav1.TypeMeta
+		if json.Unmarshal(run.manifest, &kind) == nil && asked[kind] {
+			continue
+		}
 		if response := h.operations.mayMake(ctx, req, run.manifest, run.path); response != nil {
 			return response
 		}
+		asked[kind] = true
 	}
 	return nil
 }

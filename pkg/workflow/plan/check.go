@@ -187,6 +187,21 @@ func (c *checker) use(name string, seen types, path string) {
 	}
 }
 
+// ComponentsOf are the components that a workflow names, whether it runs them or not.
+func ComponentsOf(spec *v1alpha1.WorkflowSpec) []string {
+	var names []string
+	for i := range spec.Templates {
+		for _, used := range usedBy(&spec.Templates[i]) {
+			names = append(names, used.Component)
+		}
+	}
+	if spec.OnExit != nil {
+		names = append(names, spec.OnExit.Component)
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+}
+
 // spend counts work, and says whether it may be done.
 func (c *checker) spend(n int) bool {
 	if before := c.work; before <= maxWork {

@@ -220,3 +220,15 @@ func TestManyWays(t *testing.T) {
 }
 
 func none(string) (*v1alpha1.Component, []string, error) { return nil, nil, nil }
+
+func TestComponentsOf(t *testing.T) {
+	w := parse(t, `
+entrypoint: main
+onExit: {component: last}
+templates:
+- {name: one, operation: {component: b}}
+- {name: main, dag: {operations: [{name: x, template: one}, {name: y, component: a}, {name: z, component: b}]}}
+- {name: search, matrix: {component: c, iterative: {maxIterations: 1, suggest: {component: d}}}}
+`)
+	require.Equal(t, []string{"a", "b", "c", "d", "last"}, ComponentsOf(&w.Spec))
+}
