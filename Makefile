@@ -26,9 +26,9 @@ ABOUT_kubectl := kubectl $(K8S_VERSION)
 
 # build NAME PACKAGE FLAGS OUTPUT says what it builds and how long that took.
 define build
-	@printf 'building %-32s %s\n' '$(4)' '$(ABOUT_$(1))'; start=$$SECONDS; \
+	@name='$(4:$(CURDIR)/%=%)'; printf 'building %-32s %s\n' "$$name" "$(ABOUT_$(1))"; start=$$SECONDS; \
 	go build $(3) -ldflags '$(LDFLAGS)' -o $(4) $(2); \
-	printf '         %-32s %d s\n' '$(4)' $$((SECONDS - start))
+	printf '         %-32s %d s\n' "$$name" $$((SECONDS - start))
 endef
 
 .PHONY: help
@@ -117,9 +117,10 @@ bin/helm: FORCE
 	$(call build,helm,helm.sh/helm/v4/cmd/helm,-C hack/tools/chart,$(CURDIR)/$@)
 
 .PHONY: test-node
-test-node: bin/sandbox-control-plane bin/kubectl bin/helm $(NODE_PROGRAMS:%=bin/node/%) ## Install the chart on a node with real containers (root on Linux) and run the quickstart there.
+test-node: bin/sandbox-control-plane bin/kubectl bin/helm $(NODE_PROGRAMS:%=bin/node/%) ## Install the chart on a node with real containers (root on Linux), run the quickstart and upgrade from the commit before.
 	hack/node/packages.sh
 	$(MAKE) images VERSION=test PLATFORMS=linux/$$(go env GOARCH)
+	hack/node/previous.sh
 	go test -count=1 -v -timeout 30m ./test/node
 
 # What the test needs of cert-manager. It has a module of its own: its dependencies are not ours.
