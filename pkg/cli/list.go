@@ -140,7 +140,9 @@ func mark(o metav1.Object, key string) string {
 func byItself(o client.Object) bool {
 	switch o := o.(type) {
 	case *batchv1.Job:
-		return o.Spec.Template.Spec.SchedulerName == v1alpha1.SchedulerName && o.Labels[v1alpha1.OperationLabel] == ""
+		// What was suspended when its namespace came to be managed keeps the scheduler of its template; its pods get ours.
+		queued := o.Spec.Template.Spec.SchedulerName == v1alpha1.SchedulerName || o.Spec.Template.Labels[v1alpha1.ProjectLabel] != ""
+		return queued && o.Labels[v1alpha1.OperationLabel] == ""
 	case *corev1.Pod:
 		owner := metav1.GetControllerOf(o)
 		return o.Spec.SchedulerName == v1alpha1.SchedulerName && o.Labels[v1alpha1.OperationLabel] == "" && (owner == nil || owner.Kind != "Job")

@@ -270,7 +270,9 @@ func TestWhy(t *testing.T) {
 		root + "pods/gated/explanation":           stateOf("Held", "it has scheduling gates"),
 		root + "operations/nightly/explanation":   stateOf("BackingOff", "0/3 nodes are available: 3 Insufficient cpu."),
 		root + "operations/forbidden/explanation": stateOf("Refused", `queue \"gpuu\" does not exist`),
-		root + "operations/over/explanation":      `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"over"},"message":"no pod of an Job over in namespace team waits or runs in a queue"}`,
+		root + "operations/over/explanation":      `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"over"},"message":"no pod of Job over in namespace team waits or runs in a queue"}`,
+		root + "operations/kueued/explanation":    `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"kueued"},"message":"no pod of Job kueued in namespace team waits or runs in a queue"}`,
+		root + "operations/elsewhere/explanation": `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"elsewhere"},"message":"no pod of Job elsewhere in namespace team waits or runs in a queue"}`,
 	}
 	s.given(`
 kind: Organization
@@ -321,6 +323,16 @@ kind: Job
 metadata: {name: over, namespace: team}
 spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name: main, image: none}]}}}
 ---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: kueued, namespace: team, labels: {kueue.x-k8s.io/queue-name: main}}
+spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name: main, image: none}]}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: elsewhere, namespace: team}
+spec: {parallelism: 0, template: {spec: {restartPolicy: Never, containers: [{name: main, image: none}]}}}
+---
 apiVersion: v1
 kind: Pod
 metadata: {name: lone, namespace: team}
@@ -337,7 +349,7 @@ spec: {schedulerName: nobody, schedulingGates: [{name: queueyard.io/workflow}], 
 		}
 	})
 	for _, name := range []string{"wait", "behind", "pausing", "train", "op/done", "held", "far", "new", "sweep-nested-0", "sweep", "wf/twin",
-		"job/nightly", "forbidden", "over", "pod/lone", "gated", "nihgtly"} {
+		"job/nightly", "forbidden", "over", "kueued", "elsewhere", "pod/lone", "gated", "nihgtly"} {
 		s.qy("why", name, "-n", "team")
 	}
 	s.qy("why", "wait", "-n", "team", "-o", "json")

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,16 +125,32 @@ func (c *Client) Explain(ctx context.Context, o client.Object) (*Explanation, er
 	case *v1alpha1.Workflow:
 		return x, c.explainWorkflow(ctx, x, o)
 	case *batchv1.Job:
-		if ptr.Deref(o.Spec.Suspend, false) {
-			x.closed(SuspendGate, "spec.suspend of the Job is true, so it has no pods")
-		}
-		c.explainLine(ctx, x, "/namespaces/"+o.Namespace+"/operations/"+o.Name+"/explanation", "operationKind", "Job")
+		c.explainJob(ctx, x, o)
 	case *corev1.Pod:
 		c.explainPod(ctx, x, o)
 	default:
 		return nil, fmt.Errorf("%T %s stands in no queue: operations, workflows, Jobs and pods do", o, o.GetName())
 	}
 	return x, nil
+}
+
+func (c *Client) explainJob(ctx context.Context, x *Explanation, job *batchv1.Job) {
+	if p := ProgressOf(job); p.Phase.Final() {
+		x.Summary = "is over: " + string(p.Phase)
+		return
+	}
+	suspended := ptr.Deref(job.Spec.Suspend, false)
+	if suspended {
+		x.closed(SuspendGate, "spec.suspend of the Job is true, so it has no pods")
+		if queue := job.Labels[v1alpha1.KueueLabel]; queue != "" {
+			x.Notes = append(x.Notes, fmt.Sprintf("Its label %s=%s has Kueue suspend it, until Kueue's own queue admits it; here it can stand in line only after that.", v1alpha1.KueueLabel, queue))
+		}
+	}
+	seen := c.explainLine(ctx, x, "/namespaces/"+job.Namespace+"/operations/"+job.Name+"/explanation", "operationKind", "Job")
+	if by := job.Spec.Template.Spec.SchedulerName; !seen && x.Unanswered == nil && !suspended && by != v1alpha1.SchedulerName {
+		x.Notes = append(x.Notes, fmt.Sprintf("Its pod template leaves the pods to scheduler %s: create it anew in a namespace that is labelled %s=true, or with schedulerName: %s in the template.",
+			cmp.Or(by, corev1.DefaultSchedulerName), v1alpha1.ManagedLabel, v1alpha1.SchedulerName))
+	}
 }
 
 func (c *Client) explainPod(ctx context.Context, x *Explanation, pod *corev1.Pod) {

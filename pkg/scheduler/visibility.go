@@ -217,12 +217,12 @@ func (w *window) ExplainOperation(namespace, kind, name string, sees func(queue 
 			"%s in namespace %s is a pod of %s %s; ask for pods/%s/%s or operations/%s/%s",
 			name, namespace, part.Kind, part.Name, name, api.ExplanationResource, part.Name, api.ExplanationResource)
 	}
-	what := "operation"
+	what := "an operation"
 	if kind != "" {
 		what = kind
 	}
 	return nil, visibility.NotFound(api.OperationsResource, name,
-		"no pod of an %s %s in namespace %s waits or runs in a queue; it may be over, have no pods yet, or be placed by another scheduler", what, name, namespace)
+		"no pod of %s %s in namespace %s waits or runs in a queue; it may be over, have no pods yet, or be placed by another scheduler", what, name, namespace)
 }
 
 // named are the pods whose operation may have a name.

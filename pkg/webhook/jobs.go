@@ -72,7 +72,11 @@ func (h *jobHandler) create(ctx context.Context, req admission.Request, job *bat
 	if spec.SchedulerName != v1alpha1.SchedulerName {
 		p.add("/spec/template/spec/schedulerName", v1alpha1.SchedulerName)
 	}
-	return admission.Patched("", p...)
+	response := admission.Patched("", p...)
+	if job.Labels[v1alpha1.KueueLabel] != "" {
+		response = response.WithWarnings(fmt.Sprintf("label %s has Kueue suspend this Job; when Kueue has admitted it, it waits in queue %s, too: leave the label out", v1alpha1.KueueLabel, assignment.Queue))
+	}
+	return response
 }
 
 // update is asked only when a label or annotation of Queueyard changes on the Job or its template.

@@ -70,6 +70,8 @@ const (
 	// ShareOfAnnotation on a project or an organization in an agent's cluster says, as a Share in JSON, what its limits are
 	// this cluster's share of.
 	ShareOfAnnotation = "queueyard.io/share-of"
+	// KueueLabel is Kueue's, which suspends what carries it.
+	KueueLabel = "kueue.x-k8s.io/queue-name"
 	// ManagedLabel on a Namespace, with the value "true", puts the namespace under admission.
 	ManagedLabel = "queueyard.io/managed"
 )

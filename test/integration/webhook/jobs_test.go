@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -49,6 +51,19 @@ func TestJobsAreStamped(t *testing.T) {
 			require.Equal(t, v1alpha1.SchedulerName, made.Spec.SchedulerName)
 		})
 	}
+}
+
+// Who moves over from Kueue is told that a Job with its label waits twice.
+func TestJobOfKueueIsWarnedOf(t *testing.T) {
+	var warnings bytes.Buffer
+	config := rest.CopyConfig(env.Config)
+	config.WarningHandler = rest.NewWarningWriter(&warnings, rest.WarningWriterOptions{})
+	c, err := clientOf(config)
+	require.NoError(t, err)
+	require.NoError(t, c.Create(t.Context(), job("free", "plain", jobLabels(queueLabel("cpu")))))
+	require.Empty(t, warnings.String())
+	require.NoError(t, c.Create(t.Context(), job("free", "kueue", jobLabels(map[string]string{v1alpha1.QueueLabel: "cpu", v1alpha1.KueueLabel: "main"}))))
+	require.Equal(t, "Warning: label kueue.x-k8s.io/queue-name has Kueue suspend this Job; when Kueue has admitted it, it waits in queue cpu, too: leave the label out\n", warnings.String())
 }
 
 // podOf waits for the pod that Kubernetes makes for a Job.
