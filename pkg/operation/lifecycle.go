@@ -467,8 +467,8 @@ func (d *decision) late() bool {
 	phase := last(&d.status)
 	switch phase.Status {
 	case v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable:
-		if queued, ok := entered(&d.status, v1alpha1.StatusQueued); ok && d.Policy.QueueTimeout != nil && d.Run.ScheduledAt.IsZero() {
-			return d.expired(queued.Time, *d.Policy.QueueTimeout, reasonQueueTimeout, "it waited longer than its queueTimeout of %s (spec.termination.queueTimeout)")
+		if d.Policy.QueueTimeout != nil && d.Run.ScheduledAt.IsZero() {
+			return d.expired(waitsSince(&d.status), *d.Policy.QueueTimeout, reasonQueueTimeout, "it waited longer than its queueTimeout of %s (spec.termination.queueTimeout)")
 		}
 	case v1alpha1.StatusWarning:
 		if d.Run.Stage != Running && d.Run.Warning != nil {

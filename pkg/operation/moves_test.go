@@ -76,6 +76,24 @@ func TestTimeLimits(t *testing.T) {
 	}
 }
 
+// The time in the line is that of the attempt, however often it is tried in vain.
+func TestQueueTimeoutGoesOn(t *testing.T) {
+	op := operationIn(v1alpha1.StatusQueued)
+	op.Spec.Termination = &v1alpha1.Termination{QueueTimeout: &metav1.Duration{Duration: 10 * time.Minute}}
+	for minute := range 9 {
+		s := situation(op, seen([]Stage{Unschedulable, Waiting}[minute%2]))
+		s.Now = start.Add(time.Duration(minute+1) * time.Minute)
+		d := Decide(s)
+		require.False(t, d.Status.Phase.Final() || d.Status.Phase == v1alpha1.StatusStopping, minute)
+		op.Status = d.Status
+	}
+	s := situation(op, seen(Waiting))
+	s.Now = start.Add(11 * time.Minute)
+	d := Decide(s)
+	require.Equal(t, v1alpha1.StatusStopping, d.Status.Phase)
+	require.Equal(t, reasonQueueTimeout, last(&d.Status).Reason)
+}
+
 // A container that crashed once and runs again is no longer warned of, and has all its time when it crashes again; one that
 // crashes in a loop has not, whatever the reason is called each time.
 func TestWarningsEnd(t *testing.T) {

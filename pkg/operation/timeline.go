@@ -19,18 +19,17 @@ func enter(status *v1alpha1.OperationStatus, s v1alpha1.Status, at time.Time, re
 	status.Dropped += dropped
 }
 
-// entered is the last entry of a status in the current attempt.
-func entered(status *v1alpha1.OperationStatus, s v1alpha1.Status) (v1alpha1.TimelineEntry, bool) {
+// waitsSince is since when the current attempt has no node: it may have been found that no node fits it, and moved, in the meantime.
+func waitsSince(status *v1alpha1.OperationStatus) metav1.MicroTime {
+	since := last(status).Time
 	for i := len(status.Timeline) - 1; i >= 0; i-- {
 		e := status.Timeline[i]
-		if e.Attempt != status.Attempt {
+		if e.Attempt != status.Attempt || e.Status != v1alpha1.StatusQueued && e.Status != v1alpha1.StatusUnschedulable {
 			break
 		}
-		if e.Status == s {
-			return e, true
-		}
+		since = e.Time
 	}
-	return v1alpha1.TimelineEntry{}, false
+	return since
 }
 
 // last is the last entry of the timeline.
