@@ -60,6 +60,11 @@ func checkRestarts(what string, was, is int32, desired v1alpha1.DesiredState) er
 	return nil
 }
 
+// resumes says whether what is stopped is to run.
+func resumes(was, is v1alpha1.DesiredState) bool {
+	return was == v1alpha1.Stopped && is != v1alpha1.Stopped
+}
+
 // approve writes down who let go what was held. Nobody else writes that, and nothing takes it back.
 func approve(user, what string, before, after metav1.Object, was, is *bool) (patch, *admission.Response) {
 	held := func(approved *bool) bool { return approved != nil && !*approved }

@@ -173,7 +173,8 @@ func (h *operationHandler) update(ctx context.Context, req admission.Request, be
 // mayRunAgain asks of a run that somebody starts again, or moves to another queue, what is asked of a new one: the operation
 // may be from before its namespace was managed, and the queue's agent may run it in another namespace.
 func (h *operationHandler) mayRunAgain(ctx context.Context, req admission.Request, before, after *v1alpha1.Operation) *admission.Response {
-	if req.UserInfo.Username == controllerUser || before.Spec.Restarts == after.Spec.Restarts && before.Spec.Queue == after.Spec.Queue {
+	again := before.Spec.Restarts != after.Spec.Restarts || resumes(before.Spec.DesiredState, after.Spec.DesiredState)
+	if req.UserInfo.Username == controllerUser || !again && before.Spec.Queue == after.Spec.Queue {
 		return nil
 	}
 	component, response := h.component(ctx, after)

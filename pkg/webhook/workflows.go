@@ -124,7 +124,7 @@ func (h *workflowHandler) update(ctx context.Context, req admission.Request, bef
 // mayRunAgain asks of a workflow that somebody starts again what is asked of a new one: it may be from before its namespace
 // was managed.
 func (h *workflowHandler) mayRunAgain(ctx context.Context, req admission.Request, before, after *v1alpha1.Workflow) *admission.Response {
-	if req.UserInfo.Username == controllerUser || before.Spec.Restarts == after.Spec.Restarts {
+	if req.UserInfo.Username == controllerUser || before.Spec.Restarts == after.Spec.Restarts && !resumes(before.Spec.DesiredState, after.Spec.DesiredState) {
 		return nil
 	}
 	components := &components{handler: h.operations, namespace: after.Namespace, read: map[string]*v1alpha1.Component{}}

@@ -220,8 +220,8 @@ func (r *Reconciler) deleted(ctx context.Context, op *v1alpha1.Operation) error 
 
 // clear lets go what was made for operations of a name that are gone; there may be another one of that name by now. The garbage
 // collector deletes it, but in another namespace, where no owner reference reaches.
-func (r *Reconciler) clear(ctx context.Context, key types.NamespacedName, but types.UID) error {
-	return r.runsOf(ctx, key, func(run client.Object) error {
+func (r *Reconciler) clear(ctx context.Context, key types.NamespacedName, but types.UID, all bool) error {
+	return r.runsOf(ctx, key, all, func(run client.Object) error {
 		uid := types.UID(run.GetLabels()[v1alpha1.OperationUIDLabel])
 		deleting, collected := !run.GetDeletionTimestamp().IsZero(), run.GetNamespace() == key.Namespace
 		if uid == but || !deleting && collected && but != "" {
@@ -252,7 +252,7 @@ func (r *Reconciler) lives(ctx context.Context, key types.NamespacedName, uid ty
 
 // endRuns deletes what was made for an operation and says how much of it is left.
 func (r *Reconciler) endRuns(ctx context.Context, key types.NamespacedName, uid types.UID) (left int, err error) {
-	err = r.runsOf(ctx, key, func(run client.Object) error {
+	err = r.runsOf(ctx, key, true, func(run client.Object) error {
 		if run.GetLabels()[v1alpha1.OperationUIDLabel] != string(uid) {
 			return nil
 		}
@@ -284,8 +284,9 @@ func over(pod *corev1.Pod) bool {
 	return false
 }
 
-// runsOf goes through all objects that were made for operations of a name, of whatever attempt. They are the cache's.
-func (r *Reconciler) runsOf(ctx context.Context, key types.NamespacedName, do func(client.Object) error) error {
+// runsOf goes through all objects that were made for operations of a name, of whatever attempt. They are the cache's. All: those of
+// other kinds than are known, too; what keeps one of these from being listed is no concern of others.
+func (r *Reconciler) runsOf(ctx context.Context, key types.NamespacedName, all bool, do func(client.Object) error) error {
 	pods, err := r.podsOf(ctx, key)
 	if err != nil {
 		return err
@@ -312,6 +313,9 @@ func (r *Reconciler) runsOf(ctx context.Context, key types.NamespacedName, do fu
 		if err := do(&assignments[i]); err != nil {
 			return err
 		}
+	}
+	if !all {
+		return nil
 	}
 	return r.kinds.each(ctx, do, client.MatchingFields{byOperation: key.String()})
 }

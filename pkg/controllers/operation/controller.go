@@ -165,12 +165,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	op := &v1alpha1.Operation{}
 	err := r.client.Get(ctx, req.NamespacedName, op)
 	if apierrors.IsNotFound(err) {
-		return ctrl.Result{}, r.clear(ctx, req.NamespacedName, "")
+		return ctrl.Result{}, r.clear(ctx, req.NamespacedName, "", true)
 	}
 	if err != nil {
-		return ctrl.Result{}, err
-	}
-	if err := r.clear(ctx, req.NamespacedName, op.UID); err != nil {
 		return ctrl.Result{}, err
 	}
 	if !op.DeletionTimestamp.IsZero() {
@@ -178,6 +175,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if r.written.behind(op) {
 		return ctrl.Result{RequeueAfter: lag}, nil
+	}
+	if err := r.clear(ctx, req.NamespacedName, op.UID, runsAsOther(op)); err != nil {
+		return ctrl.Result{}, err
 	}
 	result, err := r.step(ctx, op)
 	if apierrors.IsConflict(err) {
@@ -230,6 +230,9 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 		return ctrl.Result{}, fmt.Errorf("%s of attempt %d: %w", decision.Action, op.Status.Attempt, err)
 	}
 	after := decision.After
+	if seen.again > 0 && (after == 0 || after > seen.again) {
+		after = seen.again
+	}
 	if seen.observation.Stage == operation.Starting && (after == 0 || after > startsWithin) {
 		after = startsWithin // to ask what holds it up
 	}

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/operation"
 )
 
@@ -49,6 +50,11 @@ func newKinds(mgr ctrl.Manager) (*kinds, error) {
 	return k, mgr.Add(objects)
 }
 
+// errKind says that objects of a kind can't be read, and why.
+type errKind struct{ cause operation.Cause }
+
+func (e *errKind) Error() string { return e.cause.Message }
+
 // reader reads objects of a kind, which it watches from now on.
 func (k *kinds) reader(ctx context.Context, kind schema.GroupVersionKind) (client.Reader, error) {
 	k.mu.Lock()
@@ -58,7 +64,7 @@ func (k *kinds) reader(ctx context.Context, kind schema.GroupVersionKind) (clien
 	}
 	if cause, err := k.check(ctx, kind); err != nil || cause != nil {
 		if err == nil {
-			err = fmt.Errorf("%s", cause.Message)
+			err = &errKind{*cause}
 		}
 		return nil, err
 	}
@@ -72,6 +78,12 @@ func (k *kinds) reader(ctx context.Context, kind schema.GroupVersionKind) (clien
 	}
 	k.watched[kind] = true
 	return k.cache, nil
+}
+
+// runsAsOther says whether an operation runs as an object of another kind.
+func runsAsOther(op *v1alpha1.Operation) bool {
+	run := op.Status.Run
+	return run != nil && run.Kind != "Pod" && run.Kind != "Job" && !isAssignment(run)
 }
 
 // check says why operations can't run as a kind: the cluster has no such kind, or this controller may

@@ -2,8 +2,10 @@ package operation
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -78,6 +80,8 @@ type sight struct {
 	object      client.Object // nil: there is none
 	observation operation.Observation
 	held        bool
+	// again is when to look again though nothing changes; 0: never.
+	again time.Duration
 }
 
 // observe looks at the object of the current attempt.
@@ -94,6 +98,10 @@ func (w *work) observe(ctx context.Context) (sight, error) {
 	}
 	if apierrors.IsNotFound(err) {
 		return none, nil
+	}
+	if unread := (*errKind)(nil); errors.As(err, &unread) && !waits(w.op.Status.Phase) {
+		// Somebody has removed its CRD, or the right to it. What became of it nobody can tell.
+		return sight{observation: operation.Observation{Stage: operation.Lost, Cause: unread.cause}, again: lastRetry}, nil
 	}
 	if err != nil {
 		return none, err

@@ -290,12 +290,13 @@ func TestWhatIsLeftBehind(t *testing.T) {
 	eventually(t, "the orphan is gone", func() bool {
 		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(gone), gone))
 	})
-	require.NoError(t, admin.Delete(t.Context(), former)) // as the garbage collector does
+	require.NoError(t, client.IgnoreNotFound(admin.Delete(t.Context(), former))) // as the garbage collector does
 	eventually(t, "the former pod is gone", func() bool {
 		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(former), former))
 	})
 	require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(its), its))
 	require.Nil(t, its.DeletionTimestamp)
+	require.NoError(t, admin.Delete(t.Context(), next))
 }
 
 // A Job that somebody deletes without its pods is not replaced while they run: it is deleted with them.
@@ -322,6 +323,8 @@ func TestJobDeletedWithoutItsPods(t *testing.T) {
 	})
 	require.Equal(t, v1alpha1.StatusRunning, read(t, op).Phase)
 	require.EqualValues(t, 1, op.Status.Attempt)
+	require.NoError(t, admin.Delete(t.Context(), op))
+	require.NoError(t, client.IgnoreNotFound(admin.Delete(t.Context(), pod, client.GracePeriodSeconds(0))))
 }
 
 // A pod that is too large for the API server to keep is refused like any other that it does not take.

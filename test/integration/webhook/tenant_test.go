@@ -430,11 +430,15 @@ func TestTenantsBorrowNoRights(t *testing.T) {
 	require.NoError(t, admin.Create(t.Context(), bindRole(late.Name, "edit", h.editor)))
 	early := op(late.Name, "early", held, func(o *v1alpha1.Operation) { o.Spec.Template = binding })
 	require.Eventually(t, func() bool { return h.edit.Create(t.Context(), early) == nil }, time.Minute, pollEvery)
+	resting := op(late.Name, "resting", held, func(o *v1alpha1.Operation) { o.Spec.Template, o.Spec.DesiredState = binding, v1alpha1.Stopped })
+	require.NoError(t, h.edit.Create(t.Context(), resting))
 	require.NoError(t, admin.Patch(t.Context(), late, merge(`{"metadata":{"labels":{"queueyard.io/managed":"true"}}}`)))
-	require.Eventually(t, func() bool {
-		err := h.edit.Patch(t.Context(), early.DeepCopy(), merge(`{"spec":{"restarts":1}}`), client.DryRunAll)
-		return err != nil && strings.Contains(err.Error(), `may not create rolebindings.rbac.authorization.k8s.io in namespace "borrow-late"`)
-	}, time.Minute, pollEvery)
+	for o, change := range map[*v1alpha1.Operation]string{early: `{"spec":{"restarts":1}}`, resting: `{"spec":{"desiredState":"Run"}}`} {
+		require.Eventually(t, func() bool {
+			err := h.edit.Patch(t.Context(), o.DeepCopy(), merge(change), client.DryRunAll)
+			return err != nil && strings.Contains(err.Error(), `may not create rolebindings.rbac.authorization.k8s.io in namespace "borrow-late"`)
+		}, time.Minute, pollEvery)
+	}
 }
 
 // Objects that are as large as the API server takes are answered, and others after them.
