@@ -437,7 +437,7 @@ func (d *decision) recover() {
 	if d.Run.Stage == Running {
 		since := latest(d.Run.RunningAt, last(&d.status).Time.Time)
 		if left := since.Add(d.Policy.StartTimeout).Sub(d.Now); left > 0 {
-			d.lookAfter(left)
+			d.lookAfter(min(left, d.Policy.StartTimeout))
 			return
 		}
 	}
