@@ -40,7 +40,7 @@ type Observation struct {
 	Stage Stage
 	// Deleting says that somebody has asked for its deletion.
 	Deleting bool
-	// Abandoned says that its deletion leaves its pods alone: they go on until it is asked for again.
+	// Abandoned says that its deletion leaves its pods alone: they go on until their deletion is asked for.
 	Abandoned bool
 	// Gated says that the pod has the gate of workflows.
 	Gated bool

@@ -153,6 +153,9 @@ func (w *work) delete(ctx context.Context, seen sight) error {
 	if seen.object == nil {
 		return nil
 	}
+	if seen.observation.Abandoned {
+		return w.deletePods(ctx)
+	}
 	options := []client.DeleteOption{client.Preconditions{UID: ptr.To(seen.object.GetUID())}}
 	if seen.observation.Stage == operation.Waiting || seen.observation.Stage == operation.Unschedulable {
 		options = []client.DeleteOption{client.Preconditions{UID: ptr.To(seen.object.GetUID()), ResourceVersion: ptr.To(seen.object.GetResourceVersion())}}
@@ -164,6 +167,23 @@ func (w *work) delete(ctx context.Context, seen sight) error {
 		options = append(options, client.PropagationPolicy(metav1.DeletePropagationForeground))
 	}
 	return w.client.Delete(ctx, seen.object, options...)
+}
+
+// deletePods asks for the end of the pods of an attempt. Whatever made them is being deleted without them.
+func (w *work) deletePods(ctx context.Context) error {
+	pods, err := w.podsOfAttempt(ctx)
+	if err != nil {
+		return err
+	}
+	for _, pod := range pods {
+		if !pod.DeletionTimestamp.IsZero() || over(pod) {
+			continue
+		}
+		if err := w.client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID}); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // release takes our finalizer off. An Assignment is deleted with that: nobody but its agent needs it any more.

@@ -143,6 +143,18 @@ func (w *work) read(ctx context.Context, reader client.Reader, ref *v1alpha1.Run
 	return object, reader.Get(ctx, key, object)
 }
 
+// podsOfAttempt are the cached pods of the current attempt. They are the cache's.
+func (w *work) podsOfAttempt(ctx context.Context) (pods []*corev1.Pod, err error) {
+	all, err := w.podsOf(ctx, client.ObjectKeyFromObject(w.op))
+	for i := range all {
+		labels := all[i].Labels
+		if labels[v1alpha1.AttemptLabel] == strconv.Itoa(int(w.op.Status.Attempt)) && labels[v1alpha1.OperationUIDLabel] == string(w.op.UID) {
+			pods = append(pods, &all[i])
+		}
+	}
+	return pods, err
+}
+
 func (w *work) observation(ctx context.Context, object client.Object) (operation.Observation, error) {
 	if pod, ok := object.(*corev1.Pod); ok {
 		return operation.ObservePod(pod), nil
@@ -151,16 +163,9 @@ func (w *work) observation(ctx context.Context, object client.Object) (operation
 		contact, err := contactOf(ctx, w.client, a)
 		return operation.ObserveAssignment(a, contact), err
 	}
-	all, err := w.podsOf(ctx, client.ObjectKeyFromObject(w.op))
+	pods, err := w.podsOfAttempt(ctx)
 	if err != nil {
 		return operation.Observation{}, err
-	}
-	var pods []*corev1.Pod
-	for i := range all {
-		labels := all[i].Labels
-		if labels[v1alpha1.AttemptLabel] == strconv.Itoa(int(w.op.Status.Attempt)) && labels[v1alpha1.OperationUIDLabel] == string(w.op.UID) {
-			pods = append(pods, &all[i])
-		}
 	}
 	if job, ok := object.(*batchv1.Job); ok {
 		return operation.ObserveJob(job, pods), nil
