@@ -190,7 +190,7 @@ func (r *Room) resolveStale() {
 	}
 	for _, e := range r.entries {
 		switch {
-		case !e.listed || !r.stale.covers(e.pod.Namespace) && !r.stale.covers(r.origin(e.pod)):
+		case !e.listed || !r.isStale(e):
 		case e.bound():
 			r.placed(e)
 		default:
@@ -225,7 +225,7 @@ func (r *Room) queueSeen(q *v1alpha1.Queue) {
 	r.directory.queues[q.Name] = q
 	if before == nil || !equality.Semantic.DeepEqual(tenancy.InfoOf(before), tenancy.InfoOf(q)) {
 		r.directory.SetQueue(q)
-		r.tenancyChanged()
+		r.stale.addQueue(q.Name)
 	}
 	r.applyQueue(q)
 	r.changes.queues[q.Name] = true
@@ -263,7 +263,8 @@ func (r *Room) queueGone(q *v1alpha1.Queue) {
 	delete(r.turnovers, q.Name)
 	delete(r.vacancies, q.Name)
 	forgetMetrics(q.Name)
-	r.tenancyChanged()
+	r.stale.addQueue(q.Name)
+	r.signal()
 }
 
 func (r *Room) agentSeen(a *v1alpha1.Agent) {
@@ -294,7 +295,7 @@ func (r *Room) agentGone(a *v1alpha1.Agent) {
 	r.groupsChanged(a.Name)
 	r.ledger.DeleteAgent(a.Name)
 	r.agentCameOrWent(a.Name)
-	r.signal()
+	r.tenancyChanged()
 }
 
 // groupsChanged looks anew which of several agents serves a queue here.
@@ -393,6 +394,7 @@ func (r *Room) tenancyChanged() {
 type staleness struct {
 	everywhere bool
 	namespaces map[string]bool
+	queues     map[string]bool
 }
 
 func (s *staleness) add(namespace string) {
@@ -402,5 +404,20 @@ func (s *staleness) add(namespace string) {
 	s.namespaces[namespace] = true
 }
 
-func (s *staleness) any() bool                    { return s.everywhere || len(s.namespaces) > 0 }
-func (s *staleness) covers(namespace string) bool { return s.everywhere || s.namespaces[namespace] }
+// addQueue notes a queue that came, changed or went: that matters to what is in it, and to what was refused.
+func (s *staleness) addQueue(name string) {
+	if s.queues == nil {
+		s.queues = map[string]bool{}
+	}
+	s.queues[name] = true
+}
+
+func (s *staleness) any() bool { return s.everywhere || len(s.namespaces) > 0 || len(s.queues) > 0 }
+
+// isStale says whether what has changed may matter to a pod.
+func (r *Room) isStale(e *entry) bool {
+	s := &r.stale
+	return s.everywhere ||
+		len(s.queues) > 0 && (e.refusal != nil || s.queues[e.assignment.Queue]) ||
+		len(s.namespaces) > 0 && (s.namespaces[e.pod.Namespace] || s.namespaces[r.origin(e.pod)])
+}
