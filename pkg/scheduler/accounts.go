@@ -74,7 +74,7 @@ func (r *Room) limits(kind ledger.Kind, name string, concurrency *int32, quota *
 		if r.leading {
 			// What ran until now was accounted, or had no budget.
 			opened.until = now
-			if a != nil && a.start.Equal(opened.start) {
+			if a != nil && !a.start.Before(opened.start) {
 				opened.meter, opened.until = a.meter, a.until
 			}
 		}

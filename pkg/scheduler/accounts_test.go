@@ -275,6 +275,9 @@ func TestEditedWindowCostsNothing(t *testing.T) {
 	edit("hour")
 	tick(time.Second)
 	require.Equal(t, "1.00", spent(), "the hour began after what was spent")
+	edit("day")
+	tick(time.Second)
+	require.Equal(t, "2.00", spent(), "the hour is in the day")
 }
 
 // However pods come and go, a budget's meter is what they cost while they held room, to within a tick each.
