@@ -339,3 +339,97 @@ func TestEvictionRaces(t *testing.T) {
 	assert.True(t, f.agent.Status.Fenced)
 	assert.False(t, apierrors.IsNotFound(f.Get(t.Context(), client.ObjectKeyFromObject(f.agent), f.agent)))
 }
+
+// A deleted agent goes when it has given back what it has, and cannot come back with it.
+func TestDeletion(t *testing.T) {
+	f := begin(t, "deleted")
+	lease := f.joins()
+	one := f.claimed("one")
+	project := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "deleted"}, Spec: v1alpha1.ProjectSpec{Concurrency: ptr.To[int32](20)}}
+	f.make(project)
+	t.Cleanup(func() { require.NoError(t, f.Delete(context.Background(), project)) })
+	project.Status.Shares = []v1alpha1.AgentShare{{Agent: "deleted", Share: v1alpha1.Share{Concurrency: ptr.To[int32](6), Revision: 1}}}
+	require.NoError(t, f.Status().Update(t.Context(), project))
+	f.after(time.Second)
+	require.NoError(t, f.Delete(t.Context(), f.agent))
+	f.after(time.Second)
+	assert.Equal(t, "Deleting", f.ready().Reason)
+	assert.Equal(t, "it gets no operations, and is deleted when it has given back 1 operation and its shares of the limits of project deleted", f.ready().Message)
+	f.after(silence)
+	assert.Equal(t, v1alpha1.ReasonUnreachable, f.ready().Reason)
+	assert.Contains(t, f.ready().Message, "or is evicted because its cluster is gone for good (qy agents evict deleted)")
+	f.renews(lease)
+	f.after(time.Second)
+	assert.NotContains(t, lease.Annotations, v1alpha1.FencedAnnotation, "something of it may run")
+
+	f.edit(one, func() { one.Finalizers = []string{v1alpha1.OperationFinalizer} })
+	f.after(time.Second)
+	assert.Equal(t, "it gets no operations, and is deleted when it has given back its shares of the limits of project deleted", f.ready().Message)
+	project.Status.Shares = nil
+	require.NoError(t, f.Status().Update(t.Context(), project))
+	f.look(time.Second)
+	assert.True(t, apierrors.IsNotFound(f.Get(t.Context(), client.ObjectKeyFromObject(f.agent), f.agent)))
+	require.NoError(t, f.Get(t.Context(), client.ObjectKeyFromObject(lease), lease))
+	assert.Contains(t, lease.Annotations, v1alpha1.FencedAnnotation, "it claims nothing any more")
+}
+
+// An agent whose cluster is gone is deleted after its eviction; what it has a share of does not keep it.
+func TestDeletionOfAnEvictedAgent(t *testing.T) {
+	f := begin(t, "gone")
+	lease := f.joins()
+	one := f.claimed("one")
+	organization := &v1alpha1.Organization{ObjectMeta: metav1.ObjectMeta{Name: "gone"}, Spec: v1alpha1.OrganizationSpec{Concurrency: ptr.To[int32](20)}}
+	f.make(organization)
+	t.Cleanup(func() { require.NoError(t, f.Delete(context.Background(), organization)) })
+	organization.Status.Shares = []v1alpha1.AgentShare{{Agent: "gone", Share: v1alpha1.Share{Concurrency: ptr.To[int32](6), Revision: 1}}}
+	require.NoError(t, f.Status().Update(t.Context(), organization))
+	f.after(time.Second)
+	require.NoError(t, f.Delete(t.Context(), f.agent))
+	f.after(silence)
+	f.setState(v1alpha1.AgentEvicted)
+	f.renews(lease)
+	f.after(time.Second)
+	assert.Contains(t, f.ready().Message, "it was evicted and is in contact: it is drained")
+	assert.False(t, f.agent.Status.Fenced)
+	f.after(silence) // its lease is taken, and what it had is given up
+	assert.True(t, f.agent.Status.Fenced)
+	f.look(time.Second)
+	assert.True(t, apierrors.IsNotFound(f.Get(t.Context(), client.ObjectKeyFromObject(f.agent), f.agent)))
+	require.NoError(t, f.Get(t.Context(), client.ObjectKeyFromObject(one), one))
+	assert.Equal(t, []string{v1alpha1.OperationFinalizer}, one.Finalizers)
+}
+
+// One that never joined is deleted at once, and so is one whose lease somebody deleted, if it has nothing.
+func TestDeletionWithoutALease(t *testing.T) {
+	f := begin(t, "never-joined")
+	f.after(time.Second)
+	require.NoError(t, f.Delete(t.Context(), f.agent))
+	f.look(time.Second)
+	assert.True(t, apierrors.IsNotFound(f.Get(t.Context(), client.ObjectKeyFromObject(f.agent), f.agent)))
+
+	g := begin(t, "leaseless")
+	lease := g.joins()
+	one := g.claimed("one")
+	g.after(time.Second)
+	require.NoError(t, g.Delete(t.Context(), lease))
+	require.NoError(t, g.Delete(t.Context(), g.agent))
+	g.after(time.Second)
+	require.NoError(t, g.Get(t.Context(), client.ObjectKeyFromObject(one), one))
+	assert.Len(t, one.Finalizers, 2, "it may run: the agent makes its lease again")
+	g.edit(one, func() { one.Finalizers = nil })
+	g.look(time.Second)
+	assert.True(t, apierrors.IsNotFound(g.Get(t.Context(), client.ObjectKeyFromObject(g.agent), g.agent)))
+	require.NoError(t, g.Get(t.Context(), client.ObjectKeyFromObject(lease), lease))
+	assert.Contains(t, lease.Annotations, v1alpha1.FencedAnnotation)
+}
+
+// The finalizer is that of agents in other clusters alone.
+func TestFinalizerOfRemoteAgents(t *testing.T) {
+	f := begin(t, "remote-once")
+	f.after(0)
+	assert.Contains(t, f.agent.Finalizers, v1alpha1.RemoteAgentFinalizer)
+	f.edit(f.agent, func() { f.agent.Spec.Remote = false })
+	f.after(time.Second)
+	assert.Empty(t, f.agent.Finalizers)
+	require.NoError(t, f.Delete(t.Context(), f.agent))
+}
