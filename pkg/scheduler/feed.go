@@ -223,6 +223,7 @@ func (r *Room) queueSeen(q *v1alpha1.Queue) {
 		return
 	}
 	r.directory.queues[q.Name] = q
+	announceMetrics(q.Name)
 	if before == nil || !equality.Semantic.DeepEqual(tenancy.InfoOf(before), tenancy.InfoOf(q)) {
 		r.directory.SetQueue(q)
 		r.stale.addQueue(q.Name)

@@ -43,9 +43,18 @@ var (
 	}, []string{"queue"})
 )
 
+// kept are the metrics whose values are kept between two scrapes.
+var kept = []metrics.Registerable{admissions, waitSeconds, noFitReturns, repairs, pumpDuration, evictions, turnoverSeconds}
+
 var registerMetrics = sync.OnceFunc(func() {
-	legacyregistry.MustRegister(admissions, waitSeconds, noFitReturns, repairs, pumpDuration, evictions, turnoverSeconds)
+	legacyregistry.MustRegister(kept...)
+	for _, kind := range []string{kindGone, kindUnknown, kindPlaced, kindLost} {
+		repairs.WithLabelValues(kind)
+	}
 })
+
+// announceMetrics begins the series of a queue that alerts go by. One that began with 1 would not be seen to rise.
+func announceMetrics(queue string) { admissions.WithLabelValues(queue) }
 
 // forgetMetrics ends the series of a queue that is gone, so that their number stays that of the
 // queues.

@@ -2,6 +2,9 @@ package scheduler
 
 import (
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +161,44 @@ func TestTurnoverIsMeasuredWhereOthersWait(t *testing.T) {
 		count, _ := observed(t, name, queue)
 		require.Zero(t, count, "%s goes with its queue", name)
 	}
+}
+
+// An alert sees a counter rise, and not that it begins with 1.
+func TestCountersOfAlertsBeginWithNothing(t *testing.T) {
+	registerMetrics()
+	w := newWorld(testContext(t))
+	w.queue("announced", 1)
+	series, value := observed(t, "queueyard_admissions_total", "announced")
+	require.EqualValues(t, 1, series)
+	require.Zero(t, value)
+	families, err := legacyregistry.DefaultGatherer.Gather()
+	require.NoError(t, err)
+	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "queueyard_repairs_total" })
+	require.GreaterOrEqual(t, i, 0)
+	require.Len(t, families[i].GetMetric(), 4)
+}
+
+// What docs/metrics.md lists is what there is. Alerts and the Grafana dashboard are held to that page.
+func TestMetricsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	require.NoError(t, err)
+	ofScheduler, _, found := strings.Cut(string(page), "The controller serves")
+	require.True(t, found)
+	var documented, there []string
+	name := regexp.MustCompile(`queueyard_[a-z_]+`)
+	for _, cell := range regexp.MustCompile("(?m)^\\| `queueyard_[^|]*").FindAllString(ofScheduler, -1) {
+		documented = append(documented, name.FindAllString(cell, -1)...)
+	}
+	for _, m := range kept {
+		there = append(there, m.FQName())
+	}
+	descriptions := make(chan *metrics.Desc, 100)
+	(&queueMetrics{}).DescribeWithStability(descriptions)
+	close(descriptions)
+	for d := range descriptions {
+		there = append(there, name.FindString(d.String()))
+	}
+	require.ElementsMatch(t, documented, there)
 }
 
 // What pods name makes no series: after a restart, what runs is charged to whatever its label says.

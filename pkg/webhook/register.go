@@ -48,7 +48,8 @@ func Register(server webhook.Server, cached client.Client, live client.Reader, d
 		workflowsPath:  &workflowHandler{decoder: decoder, operations: operations},
 		componentsPath: &componentHandler{decoder: decoder, live: live, operations: operations},
 	} {
-		server.Register(path, &admission.Webhook{Handler: handler})
+		failures.WithLabelValues(path) // begins with 0, so that the first is seen
+		server.Register(path, &admission.Webhook{Handler: counted{handler, path}})
 	}
 }
 

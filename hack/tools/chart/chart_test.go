@@ -345,24 +345,3 @@ func TestPlainManifestsAreTheChart(t *testing.T) {
 		}))
 	}
 }
-
-// Alerts and dashboard go by metrics that exist, as docs/metrics.md lists them.
-func TestMetricsExist(t *testing.T) {
-	docs, err := os.ReadFile(filepath.Join(root, "docs", "metrics.md"))
-	require.NoError(t, err)
-	all := objects(t, Values{"monitoring": monitored})
-	rules := text(find(t, all, "PrometheusRule", "queueyard")["spec"])
-	dashboard := fmt.Sprint(find(t, all, "ConfigMap", "queueyard-dashboard").at("data", "queueyard.json"))
-	require.True(t, json.Valid([]byte(dashboard)))
-	names := regexp.MustCompile(`queueyard_[a-z_]+`)
-	for where, expressions := range map[string]string{"rules": rules, "dashboard": dashboard} {
-		used := names.FindAllString(expressions, -1)
-		require.NotEmpty(t, used)
-		for _, name := range used {
-			require.Contains(t, string(docs), "`"+strings.TrimSuffix(name, "_bucket")+"`", where)
-		}
-	}
-	for _, alert := range []string{"QueueStuck", "Repairs", "WebhookFailing", "CertificateExpires", "SchedulerNotSynced", "NoLeader", "WebhookDown"} {
-		require.Contains(t, rules, `"alert":"Queueyard`+alert+`"`)
-	}
-}

@@ -95,6 +95,13 @@ func TestProgramsRunUnderTheRolesOfTheChart(t *testing.T) {
 	metrics := c.metrics(t, controller.ports[1])
 	ends := regexp.MustCompile(`(?m)^queueyard_webhook_certificate_expiry_timestamp_seconds (\S+)`).FindStringSubmatch(metrics)
 	require.NotNil(t, ends, "the controller says when its certificate ends")
+	page, err := os.ReadFile("../../../docs/metrics.md")
+	require.NoError(t, err)
+	_, ofController, found := strings.Cut(string(page), "The controller serves")
+	require.True(t, found)
+	require.ElementsMatch(t, first(regexp.MustCompile("(?m)^\\| `(queueyard_[a-z_]+)`"), ofController),
+		first(regexp.MustCompile(`(?m)^# TYPE (queueyard_\w+)`), metrics), "docs/metrics.md lists what the controller serves")
+	require.Contains(t, metrics, "\ncontroller_runtime_webhook_requests_total{", "the Grafana dashboard shows it")
 	at, err := strconv.ParseFloat(ends[1], 64)
 	require.NoError(t, err)
 	require.Greater(t, time.Until(time.Unix(int64(at), 0)), 90*24*time.Hour)
@@ -109,6 +116,14 @@ func TestProgramsRunUnderTheRolesOfTheChart(t *testing.T) {
 		require.False(t, p.ended(), p.name)
 		require.NotContains(t, strings.ToLower(p.text(t)), "forbidden", "%s was refused something", p.name)
 	}
+}
+
+// first is what the first group of an expression finds.
+func first(expression *regexp.Regexp, text string) (all []string) {
+	for _, match := range expression.FindAllStringSubmatch(text, -1) {
+		all = append(all, match[1])
+	}
+	return all
 }
 
 // installer applies as helm does.
