@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${VERSION:?run make images}" "${LDFLAGS:?run make images}" "${PLATFORMS:=linux/amd64,linux/arm64}"
 export LDFLAGS SOURCE_DATE_EPOCH
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+# An archive of a commit, made by git, gives its files the commit's time.
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || date -r go.mod +%s)
 tool() { (cd hack/tools/images && go build -o ../../../bin/"$1" "$2"); }
 tool ko github.com/google/ko
 tool crane github.com/google/go-containerregistry/cmd/crane

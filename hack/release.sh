@@ -13,7 +13,8 @@ if ! [[ $VERSION =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
 	echo "release: VERSION is \"$VERSION\", which is no version: set it to one like v0.1.0, or tag the commit" >&2
 	exit 1
 fi
-mtime=@$(git log -1 --format=%ct)
+# An archive of a commit, made by git, gives its files the commit's time.
+mtime=@$(git log -1 --format=%ct 2>/dev/null || date -r go.mod +%s)
 out=$PWD/bin/release
 rm -rf "$out"
 mkdir -p "$out"

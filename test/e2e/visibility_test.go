@@ -232,7 +232,7 @@ func TestVisibility(t *testing.T) {
 func TestVisibilityDescribed(t *testing.T) {
 	s := begin(t, "described")
 	s.eventually("all APIs are described", func() (bool, any) {
-		document, err := shared.client.Discovery().OpenAPISchema()
+		document, err := s.client.Discovery().OpenAPISchema()
 		if err != nil {
 			return false, err
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +29,8 @@ type Options struct {
 	Namespace string
 	// Pod is the template of each operation, as JSON.
 	Pod string
+	// Job is the specification of every fourth thing that is submitted, which then is a Job; nil: there are none.
+	Job *batchv1.JobSpec
 	// Pace is how often something is submitted: a little more than the seats serve, so that somebody always waits.
 	Pace time.Duration
 }
@@ -64,7 +67,7 @@ func New(c client.Client, o Options) *Load {
 	return &Load{client: c, options: o, submitted: map[string]types.UID{}, pods: map[types.UID]map[types.UID]bool{}}
 }
 
-// SetUp makes what the load needs.
+// SetUp makes what the load needs, and what is missing of it when it is called again.
 func (l *Load) SetUp(ctx context.Context) error {
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: l.options.Namespace, Labels: map[string]string{v1alpha1.ManagedLabel: "true"}}},
@@ -75,7 +78,7 @@ func (l *Load) SetUp(ctx context.Context) error {
 		objects = append(objects, &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: l.options.Namespace + name}, Spec: spec})
 	}
 	for _, o := range objects {
-		if err := l.client.Create(ctx, o); err != nil {
+		if err := l.client.Create(ctx, o); client.IgnoreAlreadyExists(err) != nil {
 			return fmt.Errorf("make %s: %w", o.GetName(), err)
 		}
 	}
@@ -97,7 +100,12 @@ func (l *Load) Submit(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if l.submit(ctx, l.operation(fmt.Sprintf("op-%05d", n), names[n%len(names)])) {
+		name, queue := fmt.Sprintf("op-%05d", n), names[n%len(names)]
+		var o client.Object = l.operation(name, queue)
+		if l.options.Job != nil && n%4 == 3 {
+			o = l.job(name, queue)
+		}
+		if l.submit(ctx, o) {
 			n++
 		}
 	}
@@ -111,16 +119,21 @@ func (l *Load) operation(name, queue string) *v1alpha1.Operation {
 	return op
 }
 
-// submit tries to submit an operation, and says whether it went through.
-func (l *Load) submit(ctx context.Context, op *v1alpha1.Operation) bool {
-	err := l.client.Create(ctx, op)
+func (l *Load) job(name, queue string) *batchv1.Job {
+	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: l.options.Namespace, Name: name,
+		Labels: map[string]string{v1alpha1.QueueLabel: l.options.Namespace + queue}}, Spec: *l.options.Job.DeepCopy()}
+}
+
+// submit tries to submit something, and says whether it went through.
+func (l *Load) submit(ctx context.Context, o client.Object) bool {
+	err := l.client.Create(ctx, o)
 	if apierrors.IsAlreadyExists(err) { // an answer was lost
-		err = l.client.Get(ctx, client.ObjectKeyFromObject(op), op)
+		err = l.client.Get(ctx, client.ObjectKeyFromObject(o), o)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil {
-		l.submitted[op.Name] = op.UID
+		l.submitted[o.GetName()] = o.GetUID()
 	} else if ctx.Err() == nil {
 		l.refused++
 	}
@@ -148,6 +161,9 @@ func (l *Load) sees(pod *corev1.Pod) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	op := types.UID(pod.Labels[v1alpha1.OperationUIDLabel])
+	if owner := metav1.GetControllerOf(pod); op == "" && owner != nil {
+		op = owner.UID
+	}
 	if l.pods[op] == nil {
 		l.pods[op] = map[types.UID]bool{}
 	}
@@ -225,15 +241,20 @@ type Outcome struct {
 
 // Outcome asks the API server for every operation that was ever accepted.
 func (l *Load) Outcome(ctx context.Context) (Outcome, error) {
-	ops := &v1alpha1.OperationList{}
-	if err := l.client.List(ctx, ops, client.InNamespace(l.options.Namespace)); err != nil {
-		return Outcome{}, err
+	ops, jobs := &v1alpha1.OperationList{}, &batchv1.JobList{}
+	for _, list := range []client.ObjectList{ops, jobs} {
+		if err := l.client.List(ctx, list, client.InNamespace(l.options.Namespace)); err != nil {
+			return Outcome{}, err
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	succeeded := map[types.UID]bool{}
 	for i := range ops.Items {
 		succeeded[ops.Items[i].UID] = ops.Items[i].Status.Phase == v1alpha1.StatusSucceeded
+	}
+	for i := range jobs.Items {
+		succeeded[jobs.Items[i].UID] = jobs.Items[i].Status.Succeeded == 1
 	}
 	out := Outcome{Submitted: len(l.submitted), Refused: l.refused}
 	for name, uid := range l.submitted {

@@ -19,9 +19,11 @@ var chart = []string{"charts/queueyard", "--namespace", namespace, "--create-nam
 const exampleImage = "debian:stable-slim"
 
 // loadProject makes the images of the programs known to the node, as make images built them.
-func (m *machine) loadProject() {
+func (m *machine) loadProject() { m.loadImages(filepath.Join("bin", "images")) }
+
+func (m *machine) loadImages(dir string) {
 	m.t.Helper()
-	files, err := filepath.Glob(filepath.Join(repository, "bin", "images", "*.tar"))
+	files, err := filepath.Glob(filepath.Join(repository, dir, "*.tar"))
 	require.NoError(m.t, err)
 	require.NotEmpty(m.t, files, "make images makes them")
 	for _, file := range files {

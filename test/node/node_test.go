@@ -21,7 +21,7 @@ import (
 // repository is the root of the sources, seen from here.
 const repository = "../.."
 
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // programs gives the directory of the node's programs, or skips the test with what is missing.
 func programs(t *testing.T) string {
@@ -101,26 +101,4 @@ func TestQuickstart(t *testing.T) {
 	m.command("kubectl", "wait", "-n", "quickstart", "operation/best-guess", "workflow/tune-iris", "--for=jsonpath={.status.phase}=succeeded", "--timeout=300s")
 	require.NotEmpty(t, m.get(t, "operation", "best-guess", "quickstart", "{.status.outputs.accuracy}"))
 	require.NotEmpty(t, m.get(t, "workflow", "tune-iris", "quickstart", "{.status.outputs.accuracy}"))
-
-	// What runs when the programs are exchanged goes on.
-	m.command("kubectl", "create", "job", "long", "-n", "quickstart", "--image", exampleImage, "--", "sleep", "3600")
-	m.command("kubectl", "wait", "-n", "quickstart", "pod", "-l", "job-name=long", "--for=condition=Ready", "--timeout=60s")
-	before := m.get(t, "pods", "", "quickstart", `{.items[?(@.metadata.labels.job-name=="long")].metadata.uid}`)
-
-	t.Log("upgrade and rollback")
-	m.command("helm", append([]string{"upgrade", release, "--set", "controller.replicas=1", "--set", "scheduler.replicas=1", "--wait", "--timeout", "180s"}, chart...)...)
-	m.command("kubectl", "create", "job", "after-upgrade", "-n", "quickstart", "--image", exampleImage, "--", "true")
-	m.command("kubectl", "wait", "-n", "quickstart", "job/after-upgrade", "--for=condition=Complete", "--timeout=120s")
-	m.command("helm", "rollback", release, "1", "-n", namespace, "--wait", "--timeout", "180s")
-	require.Equal(t, "2", m.get(t, "deployment", "queueyard-scheduler", namespace, "{.spec.replicas}"))
-	m.command("kubectl", "create", "job", "after-rollback", "-n", "quickstart", "--image", exampleImage, "--", "true")
-	m.command("kubectl", "wait", "-n", "quickstart", "job/after-rollback", "--for=condition=Complete", "--timeout=120s")
-
-	t.Log("uninstall leaves what runs, queues and definitions")
-	m.command("helm", "uninstall", release, "-n", namespace, "--wait", "--timeout", "120s")
-	require.Equal(t, "1", m.get(t, "job", "long", "quickstart", "{.status.ready}"))
-	require.NotEmpty(t, m.get(t, "queue.queueyard.io", "training", "", "{.metadata.uid}"))
-	// Nobody's webhook stands in the way of the cluster's own pods any more.
-	m.command("kubectl", "create", "job", "plain", "-n", "quickstart", "--image", exampleImage, "--", "true")
-	require.Equal(t, before, m.get(t, "pods", "", "quickstart", `{.items[?(@.metadata.labels.job-name=="long")].metadata.uid}`))
 }

@@ -639,8 +639,9 @@ func TestDeletesWhatItSaw(t *testing.T) {
 // What is too large to be kept is no reason to try for ever: a child has failed, a workflow does without the params of its best
 // trial, and one whose outputs are too large has failed.
 func TestTooLarge(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "too-large")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) {
 		return v1alpha1.StatusSucceeded, map[string]any{"loss": 1}
 	}
@@ -681,8 +682,9 @@ templates:`+job+`
 
 // A nested workflow that never began, as its params had no value, is made anew by a restart: it can't go on.
 func TestRestartOfWhatNeverBegan(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "never-began")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	flow := w.create("m", `
 entrypoint: main
 templates:`+job+`
@@ -700,8 +702,9 @@ templates:`+job+`
 
 // A nested workflow that goes on in a later attempt and is deleted is made anew.
 func TestDeletedWhileItGoesOn(t *testing.T) {
+	t.Parallel()
 	w := begin(t, "deleted-again")
-	start(t, interceptor.Funcs{})
+	w.start(interceptor.Funcs{})
 	ends := v1alpha1.StatusFailed
 	w.ends = func(op *v1alpha1.Operation) (v1alpha1.Status, map[string]any) { return ends, nil }
 	flow := w.create("m", `
