@@ -86,7 +86,7 @@ func has(all []object, kind, name string) bool {
 }
 
 // combinations are values that go through different branches of the templates.
-var combinations = map[string]Values{
+var combinations = withFlips(map[string]Values{
 	"none":           nil,
 	"everything":     Everything,
 	"monitoring":     {"monitoring": monitored},
@@ -96,6 +96,147 @@ var combinations = map[string]Values{
 	"digests":        {"scheduler": Values{"image": Values{"digest": "sha256:" + strings.Repeat("0", 64)}}},
 	"own scheduling": {"scheduler": Values{"affinity": Values{"nodeAffinity": Values{}}, "configuration": Values{"kind": "KubeSchedulerConfiguration"}}},
 	"issuer":         {"certificates": Values{"certManager": Values{"enabled": true, "issuerRef": Values{"kind": "ClusterIssuer", "name": "company"}}}},
+	"no replicas":    {"scheduler": Values{"replicas": 0}, "controller": Values{"replicas": 0}},
+	"dashboards":     {"dashboard": Values{"enabled": true, "replicas": 3, "readOnly": true}},
+	"agent":          {"agent": Values{"name": "east"}},
+	"ignore":         {"webhook": Values{"failurePolicy": "Ignore"}},
+})
+
+// withFlips adds, for each switch of values.yaml, it alone turned over, and it turned over in everything.
+func withFlips(all map[string]Values) map[string]Values {
+	for path := range flips {
+		all[path+" turned over"] = flipped(path, nil)
+		all[path+" turned over in everything"] = flipped(path, Everything)
+	}
+	return all
+}
+
+// flips are the switches of values.yaml, and what is not their default.
+var flips = func() map[string]bool {
+	data, err := os.ReadFile(filepath.Join(directory, "values.yaml"))
+	if err != nil {
+		panic(err)
+	}
+	var values Values
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		panic(err)
+	}
+	found := map[string]bool{}
+	walk("", values, func(path string, value any) {
+		if on, ok := value.(bool); ok {
+			found[path] = !on
+		}
+	})
+	return found
+}()
+
+// walk calls what it is given with every value below, and its path.
+func walk(path string, values Values, see func(path string, value any)) {
+	for key, value := range values {
+		at := strings.TrimPrefix(path+"."+key, ".")
+		see(at, value)
+		if below, ok := value.(map[string]any); ok {
+			walk(at, below, see)
+		}
+	}
+}
+
+// set is a copy of values with another one at a path.
+func set(values Values, path string, value any) Values {
+	key, rest, deeper := strings.Cut(path, ".")
+	changed := maps.Clone(values)
+	if changed == nil {
+		changed = Values{}
+	}
+	if deeper {
+		below, _ := changed[key].(Values)
+		value = set(below, rest, value)
+	}
+	changed[key] = value
+	return changed
+}
+
+// flipped has a switch the other way than its default is, or than everything has it.
+func flipped(path string, values Values) Values {
+	var now any
+	walk("", values, func(at string, value any) {
+		if at == path {
+			now = value
+		}
+	})
+	if now == flips[path] {
+		return set(values, path, !flips[path])
+	}
+	return set(values, path, flips[path])
+}
+
+// Every switch does something.
+func TestSwitches(t *testing.T) {
+	require.Len(t, flips, 14)
+	without, err := One(load(t), nil)
+	require.NoError(t, err)
+	everything, err := One(load(t), Everything)
+	require.NoError(t, err)
+	for path := range flips {
+		alone, err := One(load(t), flipped(path, nil))
+		require.NoError(t, err)
+		among, err := One(load(t), flipped(path, Everything))
+		require.NoError(t, err)
+		require.True(t, alone != without || among != everything, "%s changes nothing", path)
+	}
+}
+
+// A mistyped key is refused at every level, with its name and where it stands.
+func TestTypos(t *testing.T) {
+	// What is in them is Kubernetes' or the user's.
+	free := regexp.MustCompile(`(^|\.)(nodeSelector|labels|annotations|podLabels|podAnnotations|requests|limits|configuration)$`)
+	levels := []string{""}
+	walk("", load(t).Values, func(path string, value any) {
+		if _, ok := value.(map[string]any); ok && !free.MatchString(path) {
+			levels = append(levels, path)
+		}
+	})
+	require.Greater(t, len(levels), 30)
+	for _, level := range levels {
+		_, err := Render(load(t), Release, set(nil, strings.TrimPrefix(level+".tpyo", "."), true))
+		require.ErrorContains(t, err, "'tpyo' not allowed", level)
+		where := ""
+		if level != "" {
+			where = "/" + strings.ReplaceAll(level, ".", "/")
+		}
+		require.ErrorContains(t, err, "at '"+where+"'", level)
+	}
+}
+
+// What helm prints after an installation is about that installation.
+func TestNotes(t *testing.T) {
+	notes := func(values Values) string {
+		texts, err := Render(load(t), Release, values)
+		require.NoError(t, err)
+		return texts["NOTES.txt"]
+	}
+	for about, c := range map[string]struct {
+		values Values
+		says   string
+	}{
+		"the test":           {nil, "helm test queueyard -n queueyard-system"},
+		"refusals":           {nil, "refuse new pods, Jobs, operations and workflows"},
+		"pods past queues":   {combinations["ignore"], "created past the queues"},
+		"no default queue":   {Values{"defaults": Values{"create": false}}, "defaults.create is false"},
+		"cert-manager":       {combinations["issuer"], "wait certificate/queueyard-webhook --for=condition=Ready"},
+		"a dashboard":        {combinations["dashboard"], "Put an Ingress or a Gateway that speaks TLS before it"},
+		"a dashboard by TLS": {Everything, "port-forward service/queueyard-dashboard 8443:443"},
+		"metrics":            {combinations["monitoring"], "--clusterrole=queueyard-metrics-reader"},
+		"an agent":           {combinations["agent"], "qy agents join east"},
+		"no visibility":      {Values{"visibility": Values{"enabled": false}}, "visibility.enabled is false"},
+	} {
+		require.Contains(t, notes(c.values), c.says, about)
+		if c.values != nil {
+			require.NotContains(t, notes(nil), c.says, about)
+		} else {
+			require.NotContains(t, notes(Values{"defaults": Values{"create": false}, "webhook": Values{"failurePolicy": "Ignore"}}), c.says, about)
+		}
+	}
 }
 
 func TestLint(t *testing.T) {
@@ -259,6 +400,10 @@ func TestValues(t *testing.T) {
 		"an own configuration": {combinations["own scheduling"], func(t *testing.T, all []object) {
 			require.Equal(t, "kind: KubeSchedulerConfiguration\n", find(t, all, "ConfigMap", "queueyard-scheduler-config").at("data", "config.yaml"))
 		}},
+		"several dashboards": {combinations["dashboards"], func(t *testing.T, all []object) {
+			require.EqualValues(t, 3, find(t, all, "Deployment", "queueyard-dashboard").at("spec", "replicas"))
+			require.Contains(t, args(all, "queueyard-dashboard"), "--read-only")
+		}},
 		"budgets only where one may go": {combinations["one replica"], func(t *testing.T, all []object) {
 			require.False(t, has(all, "PodDisruptionBudget", "queueyard-scheduler"), "it would block every drain")
 		}},
@@ -300,15 +445,19 @@ func TestRefusals(t *testing.T) {
 		values Values
 		says   string
 	}{
-		"a key that is none":   {Values{"schedular": Values{}}, "schedular"},
-		"a key below":          {Values{"controller": Values{"replica": 2}}, "replica"},
-		"negative replicas":    {Values{"scheduler": Values{"replicas": -1}}, "/scheduler/replicas"},
-		"a policy":             {Values{"webhook": Values{"failurePolicy": "fail"}}, "/webhook/failurePolicy"},
-		"a long timeout":       {Values{"webhook": Values{"timeoutSeconds": 30}}, "/webhook/timeoutSeconds"},
-		"a digest":             {Values{"controller": Values{"image": Values{"digest": "latest"}}}, "/controller/image/digest"},
-		"a duration":           {Values{"scheduler": Values{"starvationTimeout": "5 minutes"}}, "/scheduler/starvationTimeout"},
-		"a queue's name":       {Values{"defaultQueue": "GPU"}, "/defaultQueue"},
-		"a registry with path": {Values{"image": Values{"registry": "a/b"}}, "/image/registry"},
+		"a key that is none":       {Values{"schedular": Values{}}, "schedular"},
+		"a key below":              {Values{"controller": Values{"replica": 2}}, "replica"},
+		"negative replicas":        {Values{"scheduler": Values{"replicas": -1}}, "/scheduler/replicas"},
+		"a policy":                 {Values{"webhook": Values{"failurePolicy": "fail"}}, "/webhook/failurePolicy"},
+		"a long timeout":           {Values{"webhook": Values{"timeoutSeconds": 30}}, "/webhook/timeoutSeconds"},
+		"a digest":                 {Values{"controller": Values{"image": Values{"digest": "latest"}}}, "/controller/image/digest"},
+		"a duration":               {Values{"scheduler": Values{"starvationTimeout": "5 minutes"}}, "/scheduler/starvationTimeout"},
+		"a queue's name":           {Values{"defaultQueue": "GPU"}, "/defaultQueue"},
+		"what a dashboard has not": {Values{"dashboard": Values{"logLevel": 2}}, "logLevel"},
+		"a resource's key":         {Values{"controller": Values{"resources": Values{"request": Values{}}}}, "/controller/resources"},
+		"a toleration's key":       {Values{"scheduler": Values{"tolerations": []any{Values{"keys": "a"}}}}, "/scheduler/tolerations/0"},
+		"a peer's key":             {Values{"networkPolicy": Values{"metricsFrom": []any{Values{"namespace": "a"}}}}, "/networkPolicy/metricsFrom/0"},
+		"a registry with path":     {Values{"image": Values{"registry": "a/b"}}, "/image/registry"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Render(load(t), Release, c.values)
