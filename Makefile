@@ -172,6 +172,10 @@ verify: ## Check that generated files and go.mod are up to date.
 lint: ## Check formatting and vet.
 	hack/lint.sh
 
+.PHONY: vulncheck
+vulncheck: ## Ask Go's database of vulnerabilities about what is compiled in (needs the network).
+	hack/vulncheck.sh
+
 .PHONY: images
 images: export LDFLAGS := $(LDFLAGS)
 images: export VERSION := $(VERSION)

@@ -7,7 +7,7 @@ trap 'rm -rf "$copy"' EXIT
 git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' f; do [ -e "$f" ] && printf '%s\0' "$f"; done \
 	| tar --null -T - -cf - | tar -xf - -C "$copy"
 (cd "$copy" && hack/generate.sh)
-for module in . hack/node hack/tools hack/tools/cert-manager hack/tools/chart hack/tools/images test/search-baseline; do
+for module in . hack/node hack/tools hack/tools/cert-manager hack/tools/chart hack/tools/images hack/tools/vulncheck test/search-baseline; do
 	(cd "$copy/$module" && go mod tidy)
 done
 differing=$(diff -rq --exclude=bin --exclude=.git --exclude=.sandbox . "$copy" | grep -v '^Only in \.' || true)
