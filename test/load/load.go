@@ -33,6 +33,8 @@ type Options struct {
 	Job *batchv1.JobSpec
 	// Pace is how often something is submitted: a little more than the seats serve, so that somebody always waits.
 	Pace time.Duration
+	// Waiting is how many may be without a node before nothing more is submitted for a while; 0: any number.
+	Waiting int
 }
 
 // seats of the agent are fewer than those of its queues together.
@@ -100,6 +102,9 @@ func (l *Load) Submit(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		if l.options.Waiting > 0 && l.waiting() >= l.options.Waiting {
+			continue
+		}
 		name, queue := fmt.Sprintf("op-%05d", n), names[n%len(names)]
 		var o client.Object = l.operation(name, queue)
 		if l.options.Job != nil && n%4 == 3 {
@@ -109,6 +114,18 @@ func (l *Load) Submit(ctx context.Context) {
 			n++
 		}
 	}
+}
+
+// waiting is how many were submitted and have not been seen on a node.
+func (l *Load) waiting() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, uid := range l.submitted {
+		if len(l.pods[uid]) == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // operation is one of the load, in one of its queues.

@@ -27,8 +27,9 @@ import (
 
 const (
 	loaded = "steady"
-	// pace is a little faster than five seats serve pods of two seconds here.
-	pace = 700 * time.Millisecond
+	// pace is faster than five seats serve pods of two seconds; waiting bounds the work that is left at the end.
+	pace    = 300 * time.Millisecond
+	waiting = 10
 )
 
 const loadPod = `{"spec": {"containers": [{"name": "main", "image": "` + exampleImage + `", "command": ["sleep", "2"], "resources": {"requests": {"cpu": "10m"}}}]}}`
@@ -79,7 +80,7 @@ func TestUpgrade(t *testing.T) {
 	m.command("helm", append([]string{"install", release}, from.args()...)...)
 	m.command("kubectl", "wait", "-n", namespace, "deployment", "--all", "--for=condition=Available", "--timeout=120s")
 	c := m.untyped()
-	l := load.New(c, load.Options{Namespace: loaded, Pod: loadPod, Job: loadJob(), Pace: pace})
+	l := load.New(c, load.Options{Namespace: loaded, Pod: loadPod, Job: loadJob(), Pace: pace, Waiting: waiting})
 	m.eventually(ctx, "the queues of the load", func() error { return l.SetUp(ctx) })
 	m.holdSeat(ctx, c)
 
@@ -127,7 +128,7 @@ func TestUpgrade(t *testing.T) {
 	out := m.command("helm", "uninstall", release, "-n", namespace, "--wait", "--timeout", "120s")
 	t.Log("helm uninstall says:\n" + out)
 	require.Contains(t, out, "[CustomResourceDefinition] queues.queueyard.io")
-	require.Empty(t, m.get(t, "pods", "", namespace, "{.items[*].metadata.name}"))
+	m.command("kubectl", "wait", "-n", namespace, "pod", "--all", "--for=delete", "--timeout=120s")
 	require.NotEmpty(t, m.get(t, "queue.queueyard.io", loaded+"-high", "", "{.metadata.uid}"))
 	// Nobody's webhook stands in the way of the cluster's own pods any more.
 	m.command("kubectl", "create", "job", "plain", "-n", loaded, "--image", exampleImage, "--", "true")
@@ -176,7 +177,7 @@ func (m *machine) holdSeat(ctx context.Context, c client.Client) {
 		}
 		require.NoError(m.t, c.Create(ctx, job))
 		if name == "holds" {
-			m.command("kubectl", "wait", "-n", loaded, "pod", "-l", "job-name=holds", "--for=condition=Ready", "--timeout=120s")
+			m.command("kubectl", "wait", "-n", loaded, "job/holds", "--for=jsonpath={.status.ready}=1", "--timeout=120s")
 		}
 	}
 }
