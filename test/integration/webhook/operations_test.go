@@ -294,7 +294,9 @@ func TestMarksOfChildren(t *testing.T) {
 // that drains by now; and so do the pods that Kubernetes makes for its Job.
 func TestMarksOfTheController(t *testing.T) {
 	controller := asController(t)
-	both := map[string]string{v1alpha1.OperationLabel: "o", v1alpha1.OperationUIDLabel: "u", v1alpha1.AttemptLabel: "1", v1alpha1.QueueLabel: "draining"}
+	elsewhere := op("vision", "elsewhere", held) // what is of no operation is deleted
+	require.NoError(t, admin.Create(t.Context(), elsewhere))
+	both := map[string]string{v1alpha1.OperationLabel: elsewhere.Name, v1alpha1.OperationUIDLabel: string(elsewhere.UID), v1alpha1.AttemptLabel: "1", v1alpha1.QueueLabel: "draining"}
 	p := pod("free", annotations(forged), labels(both))
 	require.NoError(t, controller.Create(t.Context(), p))
 	require.Equal(t, "vision", p.Labels[v1alpha1.ProjectLabel])
@@ -304,9 +306,9 @@ func TestMarksOfTheController(t *testing.T) {
 		j.Annotations, j.Labels, j.Spec.Template.Annotations, j.Spec.Template.Labels = forged, both, forged, both
 	})
 	require.NoError(t, controller.Create(t.Context(), j))
-	made := podOf(t, j)
-	require.Equal(t, "vision", made.Labels[v1alpha1.ProjectLabel])
-	require.Equal(t, "vision", made.Annotations[v1alpha1.OriginAnnotation])
+	p = podOf(t, j)
+	require.Equal(t, "vision", p.Labels[v1alpha1.ProjectLabel])
+	require.Equal(t, "vision", p.Annotations[v1alpha1.OriginAnnotation])
 }
 
 func TestPriorityIsANumber(t *testing.T) {
