@@ -346,7 +346,7 @@ func (l *list) head() []column {
 func (l *list) row(e entry) []cell {
 	s := l.shell
 	lasts := ""
-	if n := len(e.Timeline); n > 0 {
+	if n := len(e.Timeline); n > 0 && e.Timeline[n-1].Status == e.Phase {
 		lasts = lasting(s.Now().Sub(e.Timeline[n-1].Time.Time))
 	}
 	cells := row(queueyard.Title(e.Object), statusCell(e.Phase), e.queue, e.project, fmt.Sprint(e.priority), e.done, lasts,

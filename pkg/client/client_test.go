@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -206,4 +207,20 @@ func TestActions(t *testing.T) {
 	says, err = c.Act(t.Context(), held, Approve)
 	require.NoError(t, err)
 	require.Equal(t, "is approved (as before)", says)
+}
+
+// A Job by itself runs as soon as one of its pods is ready. Since when it does not know: nothing counts that time as waiting.
+func TestJobRuns(t *testing.T) {
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "j", CreationTimestamp: metav1.NewTime(noon)}, Status: batchv1.JobStatus{Active: 1, Ready: ptr.To[int32](0)}}
+	p := ProgressOf(job)
+	queued, _ := p.Spent(noon.Add(time.Minute))
+	require.Equal(t, v1alpha1.StatusQueued, p.Phase)
+	require.Equal(t, time.Minute, queued)
+	job.Status.Ready = ptr.To[int32](1)
+	p = ProgressOf(job)
+	queued, _ = p.Spent(noon.Add(time.Minute))
+	require.Equal(t, v1alpha1.StatusRunning, p.Phase)
+	require.Zero(t, queued)
+	job.Status.Ready, job.Status.Conditions = ptr.To[int32](0), []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(noon.Add(time.Second))}}
+	require.Equal(t, v1alpha1.StatusSucceeded, ProgressOf(job).Phase)
 }

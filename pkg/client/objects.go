@@ -89,6 +89,8 @@ func (p Progress) Spent(now time.Time) (queued, running time.Duration) {
 		end := now
 		if i < len(p.Timeline)-1 {
 			end = p.Timeline[i+1].Time.Time
+		} else if e.Status != p.Phase {
+			break // it has gone on at a time that is not known
 		}
 		switch e.Status {
 		case v1alpha1.StatusQueued, v1alpha1.StatusUnschedulable:

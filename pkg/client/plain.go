@@ -15,8 +15,8 @@ import (
 	runs "github.com/queueyard/queueyard/pkg/operation"
 )
 
-// plainProgress is what a pod or Job without an operation tells of itself, in the words of operations. Of a Job that is its
-// beginning and its end: what is between its pods tell.
+// plainProgress is what a pod or Job without an operation tells of itself, in the words of operations. The timeline of a Job is its
+// beginning and its end, what is between its pods tell; that some of them run it knows.
 func plainProgress(o client.Object) Progress {
 	var seen runs.Observation
 	waiting := ""
@@ -63,6 +63,9 @@ func plainProgress(o client.Object) Progress {
 		enter(v1alpha1.StatusSucceeded, end, "Succeeded", "")
 	case runs.Failed:
 		enter(v1alpha1.StatusFailed, end, seen.Cause.Reason, seen.Cause.Message)
+	}
+	if job, is := o.(*batchv1.Job); is && !p.Phase.Final() && ptr.Deref(job.Status.Ready, 0) > 0 {
+		p.Phase = v1alpha1.StatusRunning // since when its pods know
 	}
 	if p.Phase.Final() {
 		p.Finish = &p.Timeline[len(p.Timeline)-1].Time
