@@ -33,7 +33,9 @@ func TestListWatch(t *testing.T) {
 	s := beginRuns(t)
 	s.then = map[string]func(){"/apis/queueyard.io/v1alpha1/namespaces/team/operations": func() {
 		op := object(s, &v1alpha1.Operation{}, "team", "train")
-		op.Status.Phase = v1alpha1.StatusStopping
+		stopping := op.Status.Timeline[len(op.Status.Timeline)-1]
+		stopping.Status = v1alpha1.StatusStopping
+		op.Status.Phase, op.Status.Timeline = stopping.Status, append(op.Status.Timeline, stopping)
 		require.NoError(t, shared.admin.Status().Update(t.Context(), op))
 	}}
 	ctx, stop := context.WithCancel(t.Context())
