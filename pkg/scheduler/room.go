@@ -255,9 +255,13 @@ func (r *Room) letIn(ctx context.Context, e *entry) {
 	}
 }
 
-// keptFromTrial says why a pod may not be tried, such as that a resource claim of it is missing. The scheduler's own
-// queue asks the same, and what it keeps so never comes back to say that no node fits.
+// keptFromTrial says why a pod may not be tried: a resource claim of it is missing, say. The scheduler's own queue asks the
+// same, and what it keeps so never comes back to say that no node fits. Others than those with claims are kept for a moment
+// at most, by a preemption under way for them.
 func (r *Room) keptFromTrial(ctx context.Context, pod *v1.Pod) string {
+	if len(pod.Spec.ResourceClaims) == 0 {
+		return ""
+	}
 	for _, plugin := range r.gates[pod.Spec.SchedulerName] {
 		if status := plugin.PreEnqueue(ctx, pod); !status.IsSuccess() {
 			return status.Message()

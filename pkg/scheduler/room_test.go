@@ -285,7 +285,9 @@ func TestPodThatMayNotBeTriedKeepsNobodyWaiting(t *testing.T) {
 	w.room.SchedulingQueue = schedulerqueue.NewTestQueue(w.ctx, w.room.ranks.less, schedulerqueue.WithClock(w.clock),
 		schedulerqueue.WithPreEnqueuePluginMap(map[string]map[string]fwk.PreEnqueuePlugin{profile: {"claims": claimGate{}}}))
 	w.queue("q", 1)
-	w.create(testPod("stuck", "q", func(p *v1.Pod) { p.Annotations = map[string]string{"claim": "missing"} }))
+	w.create(testPod("stuck", "q", func(p *v1.Pod) {
+		p.Spec.ResourceClaims, p.Annotations = []v1.PodResourceClaim{{Name: "gpu"}}, map[string]string{"claim": "missing"}
+	}))
 	w.settle()
 	require.Equal(t, ledger.Admitted, w.room.ledger.State("stuck"), "nobody else wants its room")
 	require.Empty(t, w.active())

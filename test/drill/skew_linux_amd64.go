@@ -2,6 +2,7 @@ package drill
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // The kernel maps code into every process that tells the time. Go's runtime looks for the first of these functions when
@@ -168,13 +171,11 @@ func freeze(pid int) error {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	for end := time.Now().Add(freezeTime); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		stand, err := threadsStand(pid)
-		if stand || err != nil {
-			return err
-		}
+	err := wait.PollUntilContextTimeout(context.Background(), time.Millisecond, freezeTime, true, func(context.Context) (bool, error) { return threadsStand(pid) })
+	if err != nil {
+		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
-	return fmt.Errorf("process %d does not stop", pid)
+	return nil
 }
 
 func threadsStand(pid int) (bool, error) {
