@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -22,14 +23,15 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/queueyard/queueyard/manifests"
 	"github.com/queueyard/queueyard/test/testenv"
 )
 
+const certificateSecret = "queueyard-webhook-certificate"
+
 var certificates = schema.GroupVersionResource{Group: "cert-manager.io", Version: "v1", Resource: "certificates"}
 
-// With certManager.enabled, cert-manager makes the webhooks' certificate and has the API server trust it; the controller serves it,
-// and a renewed one without a restart and without one refused request.
+// An upgrade to certManager.enabled has cert-manager make the webhooks' certificate and the API server trust it; the controller
+// serves it, and a renewed one without a restart and without one refused request.
 func TestCertManager(t *testing.T) {
 	bin, err := testenv.BinDir()
 	require.NoError(t, err)
@@ -42,45 +44,37 @@ func TestCertManager(t *testing.T) {
 	c.define(t, documents(t, certManagerCRDs(t)...))
 	runCertManager(t, program, env.Dir.Kubeconfig())
 
-	system, err := manifests.Install.ReadFile("install/namespace.yaml")
-	require.NoError(t, err)
 	data, err := os.ReadFile("testdata/everything.yaml")
 	require.NoError(t, err)
-	c.apply(t, documents(t, system))
-	installed := slices.DeleteFunc(documents(t, data), func(o *unstructured.Unstructured) bool {
-		return o.GroupVersionKind().Group == "monitoring.coreos.com"
-	})
-	var configurations []*unstructured.Unstructured
-	for _, o := range installed {
-		switch {
-		case o.GetKind() == "Service" && o.GetName() == "queueyard-controller":
-			// The pod is a process of this machine.
-			o.Object["spec"] = map[string]any{"type": "ExternalName", "externalName": "localhost"}
-		case o.GroupVersionKind().Group == "admissionregistration.k8s.io" && o.GetName() == "queueyard":
-			configurations = append(configurations, o)
-		}
-	}
-	c.apply(t, slices.DeleteFunc(slices.Clone(installed), func(o *unstructured.Unstructured) bool { return slices.Contains(configurations, o) }))
-	controller := c.start(t, "queueyard-controller", installed, func(_, kubeconfig string, port func() string) []string {
-		return []string{"--kubeconfig", kubeconfig, "--agent", "", "--hub-kubeconfig", "", "--leader-elect=false",
-			"--health-address", "127.0.0.1:" + port(), "--metrics-address", "127.0.0.1:" + port(), "--webhook-port", port()}
-	})
-	controller.ready(t, "http://127.0.0.1:"+controller.ports[0])
-	port := controller.ports[2]
-	for _, o := range configurations {
-		callAt(t, o, port)
-	}
-	c.apply(t, configurations)
-	authority := c.secret(t)["ca.crt"]
-	c.until(t, "the API server is told of the authority", func(ctx context.Context) bool {
-		return !slices.ContainsFunc(c.bundles(t, configurations), func(bundle string) bool { return bundle != string(authority) })
-	})
-	require.Equal(t, c.secret(t)["tls.crt"], served(t, port, authority))
-
 	_, err = env.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: "team", Labels: map[string]string{"queueyard.io/managed": "true"}}}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	c.until(t, "the webhook stamps pods", func(context.Context) bool { return c.stamps(t) == nil })
+
+	// First with its own certificate, as everybody begins.
+	before, _ := c.serve(t, plain(t))
+	c.until(t, "the webhook stamps pods with its own certificate", func(context.Context) bool { return c.stamps(t) == nil })
+
+	// An upgrade changes that. It starts the new programs while the old ones run, and then removes what is no more in the chart.
+	installed := documents(t, data)
+	controller, configurations := c.serve(t, installed)
+	require.NoError(t, env.Client.CoreV1().Secrets(namespace).Delete(t.Context(), certificateSecret, metav1.DeleteOptions{}))
+	before.stop()
+	controller.ready(t, "http://127.0.0.1:"+controller.ports[0])
+	port := controller.ports[2]
+	var authority []byte
+	var trusted []string
+	c.until(t, "the API server is told of cert-manager's authority", func(context.Context) bool {
+		secret, err := env.Client.CoreV1().Secrets(namespace).Get(t.Context(), certificateSecret, metav1.GetOptions{})
+		if err != nil || secret.Annotations["cert-manager.io/issuer-name"] != "queueyard-ca" {
+			return false
+		}
+		authority = secret.Data["ca.crt"]
+		// It adds its own to what is trusted.
+		trusted = c.bundles(t, configurations)
+		return !slices.ContainsFunc(trusted, func(bundle string) bool { return !strings.Contains(bundle, string(authority)) })
+	})
+	require.Equal(t, c.secret(t)["tls.crt"], served(t, port, authority))
+	c.until(t, "the webhook stamps pods with cert-manager's certificate", func(context.Context) bool { return c.stamps(t) == nil })
 
 	// While it is renewed, every request is answered.
 	renewed, refused := make(chan struct{}), make(chan error, 1)
@@ -98,21 +92,47 @@ func TestCertManager(t *testing.T) {
 			}
 		}
 	}()
-	before := c.secret(t)["tls.crt"]
+	was := c.secret(t)["tls.crt"]
 	c.renew(t)
 	c.until(t, "the renewed certificate is served", func(context.Context) bool {
-		return string(served(t, port, authority)) != string(before)
+		return string(served(t, port, authority)) != string(was)
 	})
 	close(renewed)
 	require.NoError(t, <-refused)
 	require.Equal(t, c.secret(t)["tls.crt"], served(t, port, authority))
 	require.NoError(t, c.stamps(t))
-	for _, bundle := range c.bundles(t, configurations) {
-		require.Equal(t, string(authority), bundle, "what the API server trusts stays")
-	}
+	require.Equal(t, trusted, c.bundles(t, configurations), "what the API server trusts stays")
 	require.Contains(t, c.metrics(t, controller.ports[1]), "queueyard_webhook_certificate_expiry_timestamp_seconds 1.")
 	require.False(t, controller.ended())
 	require.NotContains(t, controller.text(t), "forbidden")
+}
+
+// serve applies an installation, whose controller, a process of this machine, serves the webhooks as soon as it has their certificate.
+func (c *installer) serve(t *testing.T, installed []*unstructured.Unstructured) (controller *program, configurations []*unstructured.Unstructured) {
+	t.Helper()
+	var rest []*unstructured.Unstructured
+	for _, o := range installed {
+		switch {
+		case o.GroupVersionKind().Group == "monitoring.coreos.com":
+		case o.GroupVersionKind().Group == "admissionregistration.k8s.io" && o.GetName() == "queueyard":
+			configurations = append(configurations, o)
+		default:
+			if o.GetKind() == "Service" && o.GetName() == "queueyard-controller" {
+				o.Object["spec"] = map[string]any{"type": "ExternalName", "externalName": "localhost"}
+			}
+			rest = append(rest, o)
+		}
+	}
+	c.apply(t, rest)
+	controller = c.start(t, "queueyard-controller", installed, func(_, kubeconfig string, port func() string) []string {
+		return []string{"--kubeconfig", kubeconfig, "--agent", "", "--hub-kubeconfig", "", "--leader-elect=false",
+			"--health-address", "127.0.0.1:" + port(), "--metrics-address", "127.0.0.1:" + port(), "--webhook-port", port()}
+	})
+	for _, o := range configurations {
+		callAt(t, o, controller.ports[2])
+	}
+	c.apply(t, configurations)
+	return controller, configurations
 }
 
 // certManagerCRDs are those of the version that bin/cert-manager is built from.
@@ -192,7 +212,7 @@ func (c *installer) bundles(t *testing.T, configurations []*unstructured.Unstruc
 
 func (c *installer) secret(t *testing.T) map[string][]byte {
 	t.Helper()
-	secret, err := c.Client.CoreV1().Secrets(namespace).Get(t.Context(), "queueyard-webhook-certificate", metav1.GetOptions{})
+	secret, err := c.Client.CoreV1().Secrets(namespace).Get(t.Context(), certificateSecret, metav1.GetOptions{})
 	require.NoError(t, err)
 	return secret.Data
 }

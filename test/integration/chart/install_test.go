@@ -54,15 +54,7 @@ const (
 func TestProgramsRunUnderTheRolesOfTheChart(t *testing.T) {
 	env := testenv.Start(t, testenv.WithCRDs())
 	c := &installer{Env: env}
-	var files [][]byte
-	names, err := fs.Glob(manifests.Install, "install/*.yaml")
-	require.NoError(t, err)
-	for _, name := range names {
-		data, err := fs.ReadFile(manifests.Install, name)
-		require.NoError(t, err)
-		files = append(files, data)
-	}
-	installed := c.apply(t, documents(t, files...))
+	installed := c.apply(t, plain(t))
 	c.podsAreMade(t, "queueyard-scheduler")
 	c.podsAreMade(t, "queueyard-controller")
 
@@ -130,6 +122,20 @@ func first(expression *regexp.Regexp, text string) (all []string) {
 type installer struct {
 	*testenv.Env
 	dynamic dynamic.Interface
+}
+
+// plain is an installation with nothing set.
+func plain(t *testing.T) []*unstructured.Unstructured {
+	t.Helper()
+	var files [][]byte
+	names, err := fs.Glob(manifests.Install, "install/*.yaml")
+	require.NoError(t, err)
+	for _, name := range names {
+		data, err := fs.ReadFile(manifests.Install, name)
+		require.NoError(t, err)
+		files = append(files, data)
+	}
+	return documents(t, files...)
 }
 
 func documents(t *testing.T, files ...[]byte) []*unstructured.Unstructured {
@@ -247,6 +253,7 @@ type program struct {
 	name   string
 	ports  []string
 	log    string
+	stop   func() // waits for its end
 	exited chan struct{}
 }
 
@@ -281,9 +288,12 @@ func (c *installer) start(t *testing.T, name string, installed []*unstructured.U
 		_ = process.Wait()
 		close(p.exited)
 	}()
-	t.Cleanup(func() {
+	p.stop = func() {
 		_ = process.Process.Signal(syscall.SIGTERM)
 		<-p.exited
+	}
+	t.Cleanup(func() {
+		p.stop()
 		if text := p.text(t); t.Failed() {
 			t.Logf("end of the log of %s:\n%s", name, text[max(0, len(text)-4<<10):])
 		}
