@@ -3,7 +3,6 @@ package dashboard
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,10 +31,11 @@ type overviewView struct {
 
 // queueRow is a queue in a list.
 type queueRow struct {
-	Name     string `json:"name"`
-	Agent    string `json:"agent"`
-	Priority *int32 `json:"priority"` // unset: the highest
-	State    string `json:"state"`
+	Name string `json:"name"`
+	// Agents serve it, in the order in which they are asked.
+	Agents   []string `json:"agents"`
+	Priority *int32   `json:"priority"` // unset: the highest
+	State    string   `json:"state"`
 	// Problem is why it admits nothing.
 	Problem string `json:"problem,omitempty"`
 	// Admitted hold a seat, Running of them have a node.
@@ -61,7 +61,7 @@ type failureRow struct {
 }
 
 func rowOf(q *v1alpha1.Queue) queueRow {
-	row := queueRow{Name: q.Name, Agent: strings.Join(tenancy.InfoOf(q).Agents, ", "), Priority: q.Spec.Priority, State: string(cmp.Or(q.Spec.State, v1alpha1.QueueOpen)),
+	row := queueRow{Name: q.Name, Agents: tenancy.InfoOf(q).Agents, Priority: q.Spec.Priority, State: string(cmp.Or(q.Spec.State, v1alpha1.QueueOpen)),
 		Admitted: q.Status.Admitted, Running: q.Status.Running, Waiting: q.Status.Pending, Concurrency: q.Spec.Concurrency, Oldest: q.Status.OldestPending,
 		Meters: meters(q.Status.Admitted, q.Spec.Concurrency, q.Status.Usage, q.Status.CostRate, q.Spec.Quota, q.Status.Budget)}
 	if q.DeletionTimestamp != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -118,9 +119,10 @@ func given(t *testing.T, o client.Object) {
 	status := o.DeepCopyObject().(client.Object)
 	require.NoError(t, shared.admin.Create(t.Context(), o))
 	t.Cleanup(func() { _ = shared.admin.Delete(context.Background(), o) })
-	if op, is := o.(*v1alpha1.Operation); is {
-		op.Status = status.(*v1alpha1.Operation).Status
-		require.NoError(t, shared.admin.Status().Update(t.Context(), op))
+	switch o.(type) {
+	case *v1alpha1.Agent, *v1alpha1.Operation, *v1alpha1.Project, *v1alpha1.Queue, *v1alpha1.Workflow:
+		status.SetResourceVersion(o.GetResourceVersion())
+		require.NoError(t, shared.admin.Status().Update(t.Context(), status))
 	}
 }
 
@@ -434,4 +436,16 @@ func TestPages(t *testing.T) {
 	require.NotContains(t, text, "managedFields")
 	require.Equal(t, http.StatusBadRequest, b.do(http.MethodGet, "/api/v1/objects/secrets/"+ns+"/any", "").code)
 	require.JSONEq(t, `{"items": []}`, b.do(http.MethodGet, "/api/v1/events/operations/"+ns+"/waits", "").body)
+}
+
+// Where several agents serve a queue, it is a queue of each of them.
+func TestSeveralAgents(t *testing.T) {
+	b := signedIn(t, Options{})
+	given(t, &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "east"}, Spec: v1alpha1.AgentSpec{Remote: true}})
+	given(t, &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "west"}, Spec: v1alpha1.AgentSpec{Remote: true}})
+	given(t, &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "anywhere"}, Spec: v1alpha1.QueueSpec{Agents: []string{"east", "west"}}})
+	require.Equal(t, []string{"east", "west"}, get[queueView](b, "/queues/anywhere").Agents)
+	for _, a := range get[struct{ Items []agentRow }](b, "/agents").Items {
+		require.Equal(t, a.Name == "east" || a.Name == "west", slices.Contains(a.Queues, "anywhere"), a.Name)
+	}
 }

@@ -195,7 +195,7 @@ func (s *Server) agents(c *call) (any, error) {
 			Levels: append([]v1alpha1.LevelStatus{}, a.Status.Levels...), Admitted: a.Status.Admitted, Pending: a.Status.Pending, Meters: []meter{seats(a.Status.Admitted, a.Spec.Concurrency)},
 			Queues: []string{}, LastContact: a.Status.LastContact, Report: a.Status.Report, Created: a.CreationTimestamp}
 		for _, q := range queues {
-			if cmp.Or(q.Spec.Agent, v1alpha1.DefaultName) == a.Name {
+			if tenancy.InfoOf(q).Serves(a.Name) {
 				row.Queues = append(row.Queues, q.Name)
 			}
 		}

@@ -1,14 +1,14 @@
 import { html } from '../vendor/htm-preact.js'
 import { useData } from '../parts/api.js'
 import { path } from '../parts/router.js'
-import { Facts, Loaded, Notes, Title } from '../parts/layout.js'
+import { Facts, Links, Loaded, Notes, Title } from '../parts/layout.js'
 import { Meter, Meters } from '../parts/bars.js'
 import { Status } from '../parts/status.js'
 import { Ago } from '../parts/time.js'
 import { Table } from '../parts/table.js'
 
 const kinds = ['agents', 'queues']
-const queues = (a) => a.queues.map((q, i) => html`${i > 0 && ', '}<a key=${q} href=${path(['queues', q])}>${q}</a>`)
+const queues = (a) => html`<${Links} to="queues" names=${a.queues} />`
 const is = (a) => html`<${Status} status=${a.state !== 'Open' ? a.state : a.problem ? 'Not ready' : 'Ready'} />`
 const level = (p) => (p === -1 ? 'highest' : p)
 

@@ -1,7 +1,7 @@
 import { html } from '../vendor/htm-preact.js'
 import { useData } from '../parts/api.js'
 import { useQuery, path } from '../parts/router.js'
-import { Title, Loaded, Notes } from '../parts/layout.js'
+import { Title, Links, Loaded, Notes } from '../parts/layout.js'
 import { Meters } from '../parts/bars.js'
 import { Status, everyStatus } from '../parts/status.js'
 import { Ago, lasting } from '../parts/time.js'
@@ -21,7 +21,7 @@ const columns = [
   { key: 'waiting', label: 'Waiting', class: 'number', cell: (q) => q.waiting, sort: (q) => -q.waiting },
   { key: 'waits', label: 'Wait p50 / p95', class: 'number', cell: (q) => html`<span title=${q.waits ? `of ${q.waits.count} that started in the last 24 hours` : 'nothing started in the last 24 hours'}>${waited(q.waits)}</span>`, sort: (q) => (q.waits ? -q.waits.p50 : null) },
   { key: 'oldest', label: 'Oldest waits', class: 'number', cell: (q) => (q.oldest ? html`<${Ago} time=${q.oldest} />` : '–'), sort: (q) => q.oldest ?? null },
-  { key: 'agent', label: 'Agent', cell: (q) => html`<a href=${path(['agents', q.agent])}>${q.agent}</a>`, sort: (q) => q.agent },
+  { key: 'agent', label: 'Agent', cell: (q) => html`<${Links} to="agents" names=${q.agents} />`, sort: (q) => q.agents.join() },
 ]
 
 export function Overview({ session }) {

@@ -1,12 +1,11 @@
 import { html } from '../vendor/htm-preact.js'
 import { useData } from '../parts/api.js'
 import { path } from '../parts/router.js'
-import { Facts, Loaded, Notes, Title } from '../parts/layout.js'
+import { Facts, Links, Loaded, Notes, Title } from '../parts/layout.js'
 import { Meters } from '../parts/bars.js'
 import { Table } from '../parts/table.js'
 
 const link = (kind, name) => html`<a href=${path([kind, name])}>${name}</a>`
-const list = (items, show) => items.map((x, i) => html`${i > 0 && ', '}<span key=${x}>${show(x)}</span>`)
 const queue = (name) => html`<a href=${path(['queues', name.split(/[/.]/).pop()])}>${name}</a>`
 const byDefault = (t) => html`${queue(t.defaultQueue)} <span class="quiet">${t.defaultFrom}</span>`
 const problem = (t) => t.problem && html`<div class="notice bad">${t.problem}</div>`
@@ -26,7 +25,7 @@ const projects = [
 const organizations = [
   { key: 'name', label: 'Organization', cell: (o) => link('organizations', o.name) },
   { key: 'default', label: 'Default queue', cell: byDefault },
-  { key: 'projects', label: 'Projects', cell: (o) => list(o.projects, (p) => link('projects', p)) },
+  { key: 'projects', label: 'Projects', cell: (o) => html`<${Links} to="projects" names=${o.projects} />` },
   { key: 'use', label: 'In use', class: 'wide', cell: (o) => html`<${Meters} of=${o.meters} />` },
   { key: 'problem', label: 'Problem', cell: (o) => o.problem },
 ]
@@ -53,7 +52,7 @@ export function Project({ name }) {
       if (!p) return html`<p>There is no project ${name}. <a href="/projects">All projects.</a></p>`
       return html`${problem(p)}<div class="columns"><section class="card" aria-labelledby="use"><h2 id="use">Limits</h2><${Meters} of=${p.meters} /></section>
         <section class="card" aria-labelledby="who"><h2 id="who">Who may use what</h2><${Facts} of=${[['Organization', p.organization && link('organizations', p.organization)], ['Default queue', byDefault(p)],
-          ['Namespaces', where(p)], ['Allowed queues', p.allowedQueues.length ? p.allowedQueues.join(', ') : 'all'], ['Queues it may use now', list(p.queues, queue)]]} /></section></div>
+          ['Namespaces', where(p)], ['Allowed queues', p.allowedQueues.length ? p.allowedQueues.join(', ') : 'all'], ['Queues it may use now', html`<${Links} to="queues" names=${p.queues} />`]]} /></section></div>
         ${p.shares?.length > 0 && html`<h2>Shares of other clusters</h2><${Table} caption="Shares" columns=${shares} rows=${p.shares} rowKey=${(s) => s.agent} />`}
         <p><a href=${path(['operations'], { project: name })}>Operations of the project</a></p>`
     }}</${Loaded}>`

@@ -1,7 +1,7 @@
 import { html } from '../vendor/htm-preact.js'
 import { useData } from '../parts/api.js'
 import { path, useQuery } from '../parts/router.js'
-import { Facts, Loaded, Notes, Tabs, Title } from '../parts/layout.js'
+import { Facts, Links, Loaded, Notes, Tabs, Title } from '../parts/layout.js'
 import { Meters } from '../parts/bars.js'
 import { Status } from '../parts/status.js'
 import { Ago } from '../parts/time.js'
@@ -42,7 +42,7 @@ export function Queue({ name, session }) {
       <${Notes} of=${q.notes} />
       <div class="columns">
         <section class="card" aria-labelledby="limits"><h2 id="limits">Limits</h2><${Meters} of=${q.meters} />
-          <${Facts} of=${[['Agent', html`<a href=${path(['agents', q.agent])}>${q.agent}</a>`], ['Priority', priority(q.priority)], ['Guaranteed', q.guaranteed > 0 && `${q.guaranteed} seats`], ['Strategy', q.strategy],
+          <${Facts} of=${[[q.agents.length > 1 ? 'Agents' : 'Agent', html`<${Links} to="agents" names=${q.agents} />`], ['Priority', priority(q.priority)], ['Guaranteed', q.guaranteed > 0 && `${q.guaranteed} seats`], ['Strategy', q.strategy],
             ['Preemption', q.preemption], ['Wait p50 / p95', waited(q.waits)], ['Oldest waits', q.oldest && html`<${Ago} time=${q.oldest} />`]]} /></section>
         <section class="card" aria-labelledby="use"><h2 id="use">Use over the last
           <select aria-label="How far back" value=${query.window || '1h'} onChange=${(e) => change({ window: e.target.value === '1h' ? '' : e.target.value })}>${windows.map(([k, t]) => html`<option key=${k} value=${k}>${t}</option>`)}</select></h2>

@@ -1,6 +1,7 @@
 // What is around every page.
 import { html, useEffect, useRef, useState } from '../vendor/htm-preact.js'
 import { useLive, announce } from './api.js'
+import { path } from './router.js'
 import { signOut } from './session.js'
 
 export function Frame({ session, routes, children }) {
@@ -90,6 +91,9 @@ export function Notes({ of: notes }) {
 export function Facts({ of: facts }) {
   return html`<dl class="facts">${facts.filter(([, v]) => v !== null && v !== undefined && v !== '' && v !== false).map(([n, v]) => html`<div key=${n}><dt>${n}</dt><dd>${v}</dd></div>`)}</dl>`
 }
+
+// Names, each a link to the page of it.
+export const Links = ({ to, names }) => names.map((n, i) => html`${i > 0 && ', '}<a key=${n} href=${path([to, n])}>${n}</a>`)
 
 // Parts of a page of which one is shown; which is in the address. tabs: [[key, label, content function], …].
 export function Tabs({ tabs, query, change, name = 'tab', label }) {
