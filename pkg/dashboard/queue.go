@@ -23,6 +23,8 @@ type queueView struct {
 	Guaranteed int32              `json:"guaranteed"`
 	Created    metav1.Time        `json:"created"`
 	Conditions []metav1.Condition `json:"conditions"`
+	// Withheld says who keeps what of its limits.
+	Withheld string `json:"withheld,omitempty"`
 	// Holders are what has room, those that have it longest first.
 	Holders []row `json:"holders"`
 	// Line is the head of what waits, in the order of admission, of InLine pods.
@@ -58,7 +60,7 @@ func (s *Server) queue(c *call) (any, error) {
 		return nil, err
 	}
 	view := &queueView{queueRow: rowOf(q), Strategy: string(q.Spec.Strategy), Preemption: string(q.Spec.Preemption), Guaranteed: q.Spec.Guaranteed,
-		Created: q.CreationTimestamp, Conditions: q.Status.Conditions, Holders: []row{}, Line: []lineRow{}}
+		Created: q.CreationTimestamp, Conditions: q.Status.Conditions, Withheld: q.Status.Withheld, Holders: []row{}, Line: []lineRow{}}
 	rows, notes, err := c.rows()
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -448,4 +449,32 @@ func TestSeveralAgents(t *testing.T) {
 	for _, a := range get[struct{ Items []agentRow }](b, "/agents").Items {
 		require.Equal(t, a.Name == "east" || a.Name == "west", slices.Contains(a.Queues, "anywhere"), a.Name)
 	}
+}
+
+// An agent that is being deleted stays until it has given back what it had; the page says so, and who keeps what of which limits.
+func TestAgentsThatKeepLimits(t *testing.T) {
+	b := signedIn(t, Options{})
+	says := "agent gone, unreachable since 2026-03-01T10:30:00Z, keeps 40 of 100 operations: until it is back"
+	agent := &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "gone", Finalizers: []string{v1alpha1.RemoteAgentFinalizer}}, Spec: v1alpha1.AgentSpec{Remote: true}}
+	agent.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse, Reason: "Deleting", Message: "is deleted when it has given back 3 operations", LastTransitionTime: metav1.Now()}}
+	given(t, agent)
+	t.Cleanup(func() {
+		require.NoError(t, shared.admin.Patch(context.Background(), agent, client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`))))
+	})
+	given(t, &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "kept"}, Status: v1alpha1.QueueStatus{Withheld: says}})
+	project := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}
+	project.Status.Withheld = says
+	given(t, project)
+	of := func() agentRow {
+		view := get[agentsView](b, "/agents")
+		require.Equal(t, []withheld{{"queue", "kept", says}, {"project", "kept", says}}, view.Withheld)
+		return view.Items[slices.IndexFunc(view.Items, func(a agentRow) bool { return a.Name == "gone" })]
+	}
+	require.Equal(t, "Open", of().State)
+	require.NoError(t, shared.admin.Delete(t.Context(), agent))
+	require.EventuallyWithT(t, func(c *assert.CollectT) { assert.Equal(c, "Deleting", of().State) }, time.Minute, 50*time.Millisecond)
+	require.Contains(t, of().Problem, "given back 3 operations")
+	require.Equal(t, says, get[queueView](b, "/queues/kept").Withheld)
+	tenants := get[tenantsView](b, "/tenants").Projects
+	require.Equal(t, says, tenants[slices.IndexFunc(tenants, func(p projectRow) bool { return p.Name == "kept" })].Withheld)
 }

@@ -23,12 +23,14 @@ type tenantsView struct {
 type tenantRow struct {
 	Name string `json:"name"`
 	// DefaultQueue of what names none, and DefaultFrom whose it is: the project's, its organization's or the cluster's.
-	DefaultQueue string                `json:"defaultQueue"`
-	DefaultFrom  string                `json:"defaultFrom"`
-	Admitted     int32                 `json:"admitted"`
-	Meters       []meter               `json:"meters"`
-	Problem      string                `json:"problem,omitempty"`
-	Shares       []v1alpha1.AgentShare `json:"shares,omitempty"`
+	DefaultQueue string  `json:"defaultQueue"`
+	DefaultFrom  string  `json:"defaultFrom"`
+	Admitted     int32   `json:"admitted"`
+	Meters       []meter `json:"meters"`
+	Problem      string  `json:"problem,omitempty"`
+	// Withheld says who keeps what of its limits.
+	Withheld string                `json:"withheld,omitempty"`
+	Shares   []v1alpha1.AgentShare `json:"shares,omitempty"`
 }
 
 type organizationRow struct {
@@ -50,7 +52,7 @@ type projectRow struct {
 }
 
 func tenantRowOf(name string, status *v1alpha1.TenantStatus, concurrency *int32, quota *v1alpha1.Quota) tenantRow {
-	t := tenantRow{Name: name, Admitted: status.Admitted, Shares: status.Shares, Meters: meters(status.Admitted, concurrency, status.Usage, status.CostRate, quota, status.Budget)}
+	t := tenantRow{Name: name, Admitted: status.Admitted, Withheld: status.Withheld, Shares: status.Shares, Meters: meters(status.Admitted, concurrency, status.Usage, status.CostRate, quota, status.Budget)}
 	t.Problem = problemOf(status.Conditions)
 	return t
 }
@@ -158,7 +160,22 @@ func (s *Server) namespaces(c *call) (any, error) {
 	return map[string]any{"items": names}, nil
 }
 
-// agentRow is where queues are served.
+// agentsView is where queues are served.
+type agentsView struct {
+	Items []agentRow `json:"items"`
+	// Withheld are the limits of which agents that are not heard of keep a part.
+	Withheld []withheld `json:"withheld"`
+	Notes    []string   `json:"notes,omitempty"`
+}
+
+// withheld says who keeps what of the limits of a queue, project or organization.
+type withheld struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	Says string `json:"says"`
+}
+
+// agentRow is an agent.
 type agentRow struct {
 	Name      string `json:"name"`
 	Remote    bool   `json:"remote"`
@@ -182,18 +199,44 @@ func (s *Server) agents(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var notes []string
-	queues, err := seen[*v1alpha1.Queue](c, queueKind, &notes)
+	view := &agentsView{Items: []agentRow{}, Withheld: []withheld{}}
+	queues, err := seen[*v1alpha1.Queue](c, queueKind, &view.Notes)
+	if err != nil {
+		return nil, err
+	}
+	projects, err := seen[*v1alpha1.Project](c, projectKind, &view.Notes)
+	if err != nil {
+		return nil, err
+	}
+	organizations, err := seen[*v1alpha1.Organization](c, organizationKind, &view.Notes)
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(agents, byName)
 	slices.SortFunc(queues, byName)
-	rows := []agentRow{}
+	slices.SortFunc(projects, byName)
+	slices.SortFunc(organizations, byName)
+	note := func(kind, name, says string) {
+		if says != "" {
+			view.Withheld = append(view.Withheld, withheld{kind, name, says})
+		}
+	}
+	for _, q := range queues {
+		note("queue", q.Name, q.Status.Withheld)
+	}
+	for _, p := range projects {
+		note("project", p.Name, p.Status.Withheld)
+	}
+	for _, o := range organizations {
+		note("organization", o.Name, o.Status.Withheld)
+	}
 	for _, a := range agents {
 		row := agentRow{Name: a.Name, Remote: a.Spec.Remote, State: string(cmp.Or(a.Spec.State, v1alpha1.AgentOpen)), Problem: problemOf(a.Status.Conditions), Namespace: a.Spec.Namespace,
 			Levels: append([]v1alpha1.LevelStatus{}, a.Status.Levels...), Admitted: a.Status.Admitted, Pending: a.Status.Pending, Meters: []meter{seats(a.Status.Admitted, a.Spec.Concurrency)},
 			Queues: []string{}, LastContact: a.Status.LastContact, Report: a.Status.Report, Created: a.CreationTimestamp}
+		if a.DeletionTimestamp != nil {
+			row.State = "Deleting"
+		}
 		for _, q := range queues {
 			if tenancy.InfoOf(q).Serves(a.Name) {
 				row.Queues = append(row.Queues, q.Name)
@@ -205,7 +248,7 @@ func (s *Server) agents(c *call) (any, error) {
 			}
 			row.Prices[string(name)] = price.String()
 		}
-		rows = append(rows, row)
+		view.Items = append(view.Items, row)
 	}
-	return map[string]any{"items": rows, "notes": notes}, nil
+	return view, nil
 }

@@ -92,7 +92,9 @@ func TestDashboard(t *testing.T) {
 		apply(ctx, t, config, file)
 	}
 	if *screenshots == "" {
+		apply(ctx, t, config, "fleet.yaml")
 		crowd(ctx, t, config, *many)
+		abandon(ctx, t, config)
 	}
 	link := serve(ctx, t, filepath.Join(bin, "qy"), box.Kubeconfig())
 	script := "pages.js"

@@ -16,8 +16,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
-// crowd makes operations that wait in a queue that admits none, in a namespace of their own.
-func crowd(ctx context.Context, t *testing.T, config *rest.Config, n int) {
+func clientOf(t *testing.T, config *rest.Config) client.Client {
 	t.Helper()
 	config = rest.CopyConfig(config)
 	config.QPS = -1
@@ -25,6 +24,13 @@ func crowd(ctx context.Context, t *testing.T, config *rest.Config, n int) {
 	require.NoError(t, v1alpha1.AddToScheme(scheme))
 	c, err := client.New(config, client.Options{Scheme: scheme})
 	require.NoError(t, err)
+	return c
+}
+
+// crowd makes operations that wait in a queue that admits none, in a namespace of their own.
+func crowd(ctx context.Context, t *testing.T, config *rest.Config, n int) {
+	t.Helper()
+	c := clientOf(t, config)
 	require.NoError(t, c.Create(ctx, &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "crowd"}, Spec: v1alpha1.QueueSpec{Concurrency: ptr.To[int32](0)}}))
 	pod := &runtime.RawExtension{Raw: []byte(`{"spec": {"containers": [{"name": "main", "image": "none"}]}}`)}
 	errs := make([]error, n)

@@ -36,10 +36,22 @@ const pages = [
     await seen(page.getByRole('tab', { name: 'Waiting (2)' }))
     await seen(row('train-c'))
   }],
+  ['/queues/anywhere', 'Queue anywhere', async () => {
+    await seen(page.getByText(/^Of its limits agent gpu-east, unreachable since .*qy agents evict gpu-east/))
+    await seen(page.getByRole('link', { name: 'gpu-east' }))
+  }],
   ['/projects', 'Projects', async () => { await seen(row('vision')) }],
   ['/projects/vision', 'Project vision', async () => { await seen(page.getByRole('heading', { name: 'Who may use what' })) }],
   ['/organizations/acme', 'Organization acme', async () => { await seen(row('vision')) }],
-  ['/agents', 'Agents', async () => { await seen(row('default')) }],
+  ['/agents', 'Agents', async () => { 
+    await seen(row('default'))
+    await seen(row('gpu-east').getByText('Deleting'))
+    await seen(page.getByRole('list', { name: 'Limits of which a part is withheld' }).getByText(/^Of the limits of queue anywhere agent gpu-east/))
+  }],
+  ['/agents/gpu-east', 'Agent gpu-east', async () => {
+    await seen(page.getByText(/it is deleted when it is back and has given back its shares of the limits of .*queue anywhere/))
+    await seen(page.getByRole('link', { name: 'anywhere' }))
+  }],
   ['/agents/default', 'Agent default', async () => { await seen(page.getByRole('heading', { name: 'Seats by priority' })) }],
   ['/workflows/vision/nightly', 'Workflow nightly', async () => {
     await seen(row('verify').getByText('failed'))

@@ -7,9 +7,10 @@ import { Status } from '../parts/status.js'
 import { Ago } from '../parts/time.js'
 import { Table } from '../parts/table.js'
 
-const kinds = ['agents', 'queues']
+const kinds = ['agents', 'queues', 'projects', 'organizations']
 const queues = (a) => html`<${Links} to="queues" names=${a.queues} />`
 const is = (a) => html`<${Status} status=${a.state !== 'Open' ? a.state : a.problem ? 'Not ready' : 'Ready'} />`
+const kept = (all) => all.length > 0 && html`<ul class="notice" aria-label="Limits of which a part is withheld">${all.map((w) => html`<li key=${w.kind + w.name}>Of the limits of ${w.kind} <a href=${path([w.kind + 's', w.name])}>${w.name}</a> ${w.says}.</li>`)}</ul>`
 const level = (p) => (p === -1 ? 'highest' : p)
 
 const columns = [
@@ -30,7 +31,7 @@ const levels = [
 
 export function Agents() {
   const state = useData('/agents', kinds)
-  return html`<${Title}>Agents</${Title}><${Loaded} of=${state}>${(d) => html`<${Notes} of=${d.notes} />
+  return html`<${Title}>Agents</${Title}><${Loaded} of=${state}>${(d) => html`<${Notes} of=${d.notes} />${kept(d.withheld)}
     <${Table} caption="Agents" columns=${columns} rows=${d.items} rowKey=${(a) => a.name} empty="There is no agent." />`}</${Loaded}>`
 }
 
@@ -41,7 +42,7 @@ export function Agent({ name }) {
     if (!a) return html`<p>There is no agent ${name}. <a href="/agents">All agents.</a></p>`
     const r = a.report
     return html`<div class="headline">${is(a)} <span class="quiet">${a.remote ? 'in another cluster' : 'in this cluster'}</span></div>
-      ${a.problem && html`<div class="notice bad">${a.problem}</div>`}
+      ${a.problem && html`<div class="notice bad">${a.problem}</div>`}${kept(d.withheld.filter((w) => w.says.includes(`agent ${name},`)))}
       <section class="card" aria-label="Facts"><${Meters} of=${a.meters} /><${Facts} of=${[['Queues', queues(a)], ['Waiting', a.pending], ['Namespace', a.namespace], ['Last contact', a.lastContact && html`<${Ago} time=${a.lastContact} suffix=" ago" />`],
         ['Prices per hour', Object.entries(a.prices || {}).map(([k, v]) => `${k} ${v}`).join(', ')], ['Version', r?.version], ['Kubernetes', r?.kubernetesVersion], ['Nodes', r?.nodes],
         ['Allocatable', Object.entries(r?.allocatable || {}).map(([k, v]) => `${k} ${v}`).join(', ')]]} /></section>

@@ -1,7 +1,7 @@
 import { html } from '../vendor/htm-preact.js'
 import { useData } from '../parts/api.js'
 import { path, useQuery } from '../parts/router.js'
-import { Facts, Links, Loaded, Notes, Tabs, Title } from '../parts/layout.js'
+import { Facts, Links, Loaded, Notes, Tabs, Title, Withheld } from '../parts/layout.js'
 import { Meters } from '../parts/bars.js'
 import { Status } from '../parts/status.js'
 import { Ago } from '../parts/time.js'
@@ -39,12 +39,13 @@ export function Queue({ name, session }) {
       <div class="headline"><${Status} status=${q.problem && q.state === 'Open' ? 'Not ready' : q.state} />
         <${Actions} of=${q.actions} on=${{ kind: 'queue', name }} after=${state.again} /></div>
       ${q.problem && html`<div class="notice bad">${q.problem}</div>`}
+      <${Withheld} of=${q.withheld} />
       <${Notes} of=${q.notes} />
       <div class="columns">
         <section class="card" aria-labelledby="limits"><h2 id="limits">Limits</h2><${Meters} of=${q.meters} />
           <${Facts} of=${[[q.agents.length > 1 ? 'Agents' : 'Agent', html`<${Links} to="agents" names=${q.agents} />`], ['Priority', priority(q.priority)], ['Guaranteed', q.guaranteed > 0 && `${q.guaranteed} seats`], ['Strategy', q.strategy],
             ['Preemption', q.preemption], ['Wait p50 / p95', waited(q.waits)], ['Oldest waits', q.oldest && html`<${Ago} time=${q.oldest} />`]]} /></section>
-        <section class="card" aria-labelledby="use"><h2 id="use">Use over the last
+        <section class="card" aria-labelledby="use"><h2 id="use">Use over the last${' '}
           <select aria-label="How far back" value=${query.window || '1h'} onChange=${(e) => change({ window: e.target.value === '1h' ? '' : e.target.value })}>${windows.map(([k, t]) => html`<option key=${k} value=${k}>${t}</option>`)}</select></h2>
           <${StepChart} caption=${`Use of queue ${name}`} from=${q.use.from} until=${q.use.until} limit=${q.concurrency}
             series=${[{ name: 'running', values: q.use.running, class: 'go' }, { name: 'waiting', values: q.use.waiting, class: 'wait' }]} />

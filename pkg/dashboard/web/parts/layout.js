@@ -87,6 +87,9 @@ export function Notes({ of: notes }) {
   return notes?.length ? html`<ul class="notice">${notes.map((n) => html`<li key=${n}>${n}</li>`)}</ul>` : null
 }
 
+// Who keeps what of limits: a text of the API.
+export const Withheld = ({ of: says }) => says && html`<div class="notice">Of its limits ${says}.</div>`
+
 // A group of facts: [[name, value], …]; those without a value are left out.
 export function Facts({ of: facts }) {
   return html`<dl class="facts">${facts.filter(([, v]) => v !== null && v !== undefined && v !== '' && v !== false).map(([n, v]) => html`<div key=${n}><dt>${n}</dt><dd>${v}</dd></div>`)}</dl>`
