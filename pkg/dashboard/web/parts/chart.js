@@ -16,12 +16,12 @@ export function StepChart({ caption, from, until, series, limit }) {
   const sum = series.map((s) => `${s.name}: now ${s.values[s.values.length - 1] ?? 0}, at most ${Math.max(0, ...s.values)}`).join('; ')
   return html`<figure class="chart">
     <svg viewBox=${`0 0 ${W} ${H}`} role="img" aria-label=${`${caption}, from ${clock(from)} until ${clock(until)}. ${sum}${limit != null ? `; limit ${limit}` : ''}`}>
-      ${levels.map((v) => html`<g key=${v}><line class="grid" x1=${L} x2=${W - R} y1=${y(v)} y2=${y(v)} /><text class="axis" x=${L - 6} y=${y(v) + 4} text-anchor="end">${v}</text></g>`)}
-      ${ticks.map((t) => html`<text key=${t} class="axis" x=${L + t * (W - L - R)} y=${H - 6} text-anchor=${t === 0 ? 'start' : t === 1 ? 'end' : 'middle'}>${clock(a + t * (b - a)).replace(/:\d\d$/, '')}</text>`)}
+      ${levels.map((v) => html`<g key=${v}><line class="grid" x1=${L} x2=${W - R} y1=${y(v)} y2=${y(v)} /><text x=${L - 6} y=${y(v) + 4} text-anchor="end">${v}</text></g>`)}
+      ${ticks.map((t) => html`<text key=${t} x=${L + t * (W - L - R)} y=${H - 6} text-anchor=${t === 0 ? 'start' : t === 1 ? 'end' : 'middle'}>${clock(a + t * (b - a)).replace(/:\d\d$/, '')}</text>`)}
       ${limit != null && html`<line class="limit" x1=${L} x2=${W - R} y1=${y(limit)} y2=${y(limit)} />`}
       ${series.map((s) => html`<path key=${s.name} class=${'line ' + s.class} d=${line(s.values)} />`)}
     </svg>
-    <figcaption>${series.map((s) => html`<span key=${s.name} class=${'key ' + s.class}><svg viewBox="0 0 24 8" aria-hidden="true"><path class=${'line ' + s.class} d="M0 4H24" /></svg> ${s.name}</span>`)}
-      ${limit != null && html`<span class="key"><svg viewBox="0 0 24 8" aria-hidden="true"><line class="limit" x1="0" x2="24" y1="4" y2="4" /></svg> limit ${limit}</span>`}</figcaption>
+    <figcaption>${series.map((s) => html`<span key=${s.name} class=${'key ' + s.class}><svg viewBox="0 0 24 8" width="24" height="8" aria-hidden="true"><path class=${'line ' + s.class} d="M0 4H24" /></svg> ${s.name}</span>`)}
+      ${limit != null && html`<span class="key"><svg viewBox="0 0 24 8" width="24" height="8" aria-hidden="true"><line class="limit" x1="0" x2="24" y1="4" y2="4" /></svg> limit ${limit}</span>`}</figcaption>
   </figure>`
 }
