@@ -59,7 +59,7 @@ func (c *Client) explainWorkflow(ctx context.Context, x *Explanation, w *v1alpha
 			},
 		})
 	}
-	x.Children = groupWaiting(operations)
+	x.Children = GroupWaiting(operations)
 	return nil
 }
 
@@ -75,8 +75,8 @@ func InFlight(o *v1alpha1.Operation) bool {
 	return !o.Status.Phase.Final()
 }
 
-// groupWaiting counts what waits by reason, the most first.
-func groupWaiting(operations []*v1alpha1.Operation) []WaitingChildren {
+// GroupWaiting counts those of some operations that wait, by reason, the most first.
+func GroupWaiting(operations []*v1alpha1.Operation) []WaitingChildren {
 	groups := map[string]*WaitingChildren{}
 	for _, o := range operations {
 		var reason, message string

@@ -63,6 +63,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("DELETE /api/v1/session", s.signOut)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	for pattern, answer := range map[string]func(*call) (any, error){
+		"GET /api/v1/workflows":                             s.workflows,
 		"GET /api/v1/workflows/{namespace}/{name}":          s.workflow,
 		"GET /api/v1/workflows/{namespace}/{name}/sweep":    s.sweep,
 		"GET /api/v1/overview":                              s.overview,

@@ -18,9 +18,10 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/dashboard/flow"
 )
 
-// row is something that stands or stood in a queue: an operation, a Job, or a pod of anything else.
+// row is something that stands or stood in a queue, an operation, a Job, or a pod of anything else; or a workflow.
 type row struct {
 	Kind      string          `json:"kind"`
 	Namespace string          `json:"namespace"`
@@ -33,14 +34,15 @@ type row struct {
 	Reason   string `json:"reason,omitempty"`
 	Message  string `json:"message,omitempty"`
 	Priority int64  `json:"priority"`
-	// Attempt is above 1 where it was tried again; Pods is how many of a Job there are.
-	Attempt int32      `json:"attempt,omitempty"`
-	Pods    int        `json:"pods,omitempty"`
-	Agent   string     `json:"agent,omitempty"`
-	Created time.Time  `json:"created"`
-	Queued  *time.Time `json:"queued,omitempty"`
-	Started *time.Time `json:"started,omitempty"`
-	Ended   *time.Time `json:"ended,omitempty"`
+	// Attempt is above 1 where it was tried again; Pods is how many of a Job there are, Counts are of the children of a workflow.
+	Attempt int32        `json:"attempt,omitempty"`
+	Pods    int          `json:"pods,omitempty"`
+	Counts  *flow.Counts `json:"counts,omitempty"`
+	Agent   string       `json:"agent,omitempty"`
+	Created time.Time    `json:"created"`
+	Queued  *time.Time   `json:"queued,omitempty"`
+	Started *time.Time   `json:"started,omitempty"`
+	Ended   *time.Time   `json:"ended,omitempty"`
 }
 
 func rowOfOperation(op *v1alpha1.Operation) row {

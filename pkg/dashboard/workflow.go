@@ -74,7 +74,7 @@ func (c *call) family() (f *family.Family, within []string, err error) {
 	return family.Of(root, workflows, operations), within, nil
 }
 
-func parentOf(w *v1alpha1.Workflow) types.UID { return types.UID(w.Labels[v1alpha1.WorkflowUIDLabel]) }
+func parentOf(o client.Object) types.UID { return types.UID(o.GetLabels()[v1alpha1.WorkflowUIDLabel]) }
 
 func (s *Server) workflow(c *call) (any, error) {
 	f, within, err := c.family()

@@ -32,6 +32,16 @@ const pages = [
     await seen(page.getByRole('list', { name: 'What it has to pass, in order' }).getByText(/closed: .*queue gpu: 2\/2/))
     await seen(page.getByText('Position 2 of 2 in the line'))
   }],
+  ['/workflows', 'Workflows', async () => {
+    await seen(row('backfill').getByText(/^1 waiting: queue night is paused/))
+    await seen(row('nightly').getByText('running'))
+    await seen(row('nightly').getByRole('img', { name: /^Progress: \d of 7 done/ }))
+    assert.equal(await row(/^nightly-/).count(), 0, 'what is part of others is left out')
+  }],
+  ['/workflows?children=shown&status=failed', 'Workflows', async () => {
+    await seen(row(/^nightly-prepare-/).getByRole('img', { name: /14 of 14 done: 13 succeeded, 1 failed/ }))
+    await row('backfill').waitFor({ state: 'detached' })
+  }],
   ['/queues/gpu', 'Queue gpu', async () => {
     await seen(page.getByRole('tab', { name: 'Waiting (2)' }))
     await seen(row('train-c'))
@@ -127,6 +137,28 @@ test('what is opened and sorted is in the address, and a link to it shows the sa
   await other.close()
   await page.getByRole('button', { name: 'trials: show what is in it' }).click()
   await row('trial 3').waitFor({ state: 'detached' })
+})
+
+test('the list of workflows follows them, and leads to their charts', async () => {
+  await open('/workflows?queue=night', 'Workflows')
+  await seen(page.getByText('1 row', { exact: true }))
+  qy('stop', 'wf/backfill')
+  await seen(row('backfill').getByText('stopped'))
+  await page.getByRole('link', { name: 'backfill' }).click()
+  await page.getByRole('heading', { level: 1, name: 'Workflow backfill' }).waitFor()
+})
+
+test('what is short is not cut off', async () => {
+  const cut = (cells) => cells.filter((c) => c.scrollWidth > c.clientWidth).map((c) => c.textContent)
+  for (const [path, name] of [['/operations?filter=train', 'train-a'], ['/workflows', 'tune']]) {
+    await open(path, path.startsWith('/o') ? 'Operations' : 'Workflows')
+    await seen(row(name))
+    assert.deepEqual(await row(name).locator('th, td:not(.message-cell)').evaluateAll(cut), [], path)
+    assert.deepEqual(await page.locator('.long thead th').evaluateAll(cut), [], path)
+  }
+  await open('/queues/gpu', 'Queue gpu')
+  await seen(page.locator('.key svg'))
+  assert.equal((await page.locator('.key svg').first().boundingBox()).width, 24, 'a key is beside its word')
 })
 
 test('sorting is stable: what is equal stays in the order of the trials, both ways', async () => {

@@ -16,7 +16,8 @@ type Counts struct {
 	UpstreamFailed int64 `json:"upstreamFailed,omitempty"`
 }
 
-func countsOf(c v1alpha1.ChildCounts) Counts { return Counts(c) }
+// CountsOf the children of a workflow.
+func CountsOf(c v1alpha1.ChildCounts) Counts { return Counts(c) }
 
 // Done are those that are over.
 func (c Counts) Done() int64 {

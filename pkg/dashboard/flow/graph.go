@@ -124,7 +124,7 @@ func (s *Shape) stand(latest []family.Member) []Node {
 		n := &nodes[i]
 		n.Name, n.Status, n.Message = c.GetName(), stateOf(c.Object).phase, messageOf(c.Object)
 		if inner, is := c.Object.(*v1alpha1.Workflow); is {
-			counts := countsOf(inner.Status.Children)
+			counts := CountsOf(inner.Status.Children)
 			n.Counts = &counts
 		}
 		if i < len(statuses) {

@@ -60,7 +60,7 @@ func summaryOf(w *v1alpha1.Workflow, within []string, now time.Time) Summary {
 		Namespace: w.Namespace, Name: w.Name, UID: string(w.UID), Queue: w.Spec.Queue, Project: w.Spec.Project,
 		Status: w.Status.Phase, Reason: last.Reason, Message: said(last), Attempt: w.Status.Attempt, Within: within,
 		Created: w.CreationTimestamp.UnixMilli(), Now: now.UnixMilli(),
-		Counts: countsOf(w.Status.Children), Problems: w.Status.Problems, Outputs: w.Status.Outputs,
+		Counts: CountsOf(w.Status.Children), Problems: w.Status.Problems, Outputs: w.Status.Outputs,
 		Held: w.Spec.Approved != nil && !*w.Spec.Approved, Stopped: w.Spec.DesiredState == v1alpha1.Stopped,
 	}
 	if s.Within == nil {

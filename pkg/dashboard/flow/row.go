@@ -199,7 +199,7 @@ func (c *chart) row(o family.Member, depth int) {
 	r := Row{ID: string(o.GetUID()), Depth: depth, Title: titleOf(o), Name: o.GetName(), Status: s.phase, Message: messageOf(o.Object), Spans: spansOf(s.timeline), Kind: OperationRow}
 	w, nested := o.Object.(*v1alpha1.Workflow)
 	if nested {
-		counts := countsOf(w.Status.Children)
+		counts := CountsOf(w.Status.Children)
 		r.Kind, r.Counts = WorkflowRow, &counts
 		r.Openable = len(c.Children(w)) > 0
 		r.Open = r.Openable && c.isOpen(r.ID, depth < openDepth)

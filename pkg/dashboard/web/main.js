@@ -4,7 +4,7 @@
 //   - pages/NAME.js holds a page and exports its component; the table `routes` below says which path shows it. The component
 //     gets the parameters of its path as props: "/queues/:name" gives {name}. A page shows one <h1>: <${Title}>…</${Title}>.
 //   - parts/*.js are what pages share: api.js (data and actions), router.js (links, the query), table.js (virtual rows, sorting),
-//     status.js (chips), bars.js (meters), timeline.js, gates.js, chart.js, time.js, layout.js (title, tabs, notices).
+//     list.js (filters and columns of long lists), status.js (chips), bars.js (meters), timeline.js, gates.js, chart.js, time.js, layout.js (title, tabs, notices).
 //   - useData(path, kinds) gives what GET /api/v1<path> answers, and asks again when objects of these kinds change:
 //     useData(`/queues/${name}`, ['queues', 'operations']). Kinds are resources in the plural; `kinds` may also be a function of
 //     a change, {operations: ['team/train'], …}, that says whether it matters. "*" among the names says that it was many.
@@ -18,6 +18,7 @@ import { useSession } from './parts/session.js'
 import { Frame, NotFound, Broken } from './parts/layout.js'
 import { SignIn } from './pages/signin.js'
 import { Overview } from './pages/overview.js'
+import { Workflows } from './pages/workflows.js'
 import { Workflow } from './pages/workflow.js'
 import { Sweep } from './pages/sweep.js'
 import { Operations } from './pages/operations.js'
@@ -29,10 +30,11 @@ import { Agents, Agent } from './pages/agents.js'
 // In the order in which they are tried. `nav` puts a page into the navigation.
 const routes = [
   { path: '/', page: Overview, nav: 'Overview' },
-  { path: '/workflows/:namespace/:name', page: Workflow },
-  { path: '/workflows/:namespace/:name/sweep', page: Sweep },
   { path: '/operations', page: Operations, nav: 'Operations' },
   { path: '/operations/:namespace/:name', page: Operation },
+  { path: '/workflows', page: Workflows, nav: 'Workflows' },
+  { path: '/workflows/:namespace/:name', page: Workflow },
+  { path: '/workflows/:namespace/:name/sweep', page: Sweep },
   { path: '/jobs/:namespace/:name', page: Job },
   { path: '/pods/:namespace/:name', page: Pod },
   { path: '/queues/:name', page: Queue },
