@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,6 +41,8 @@ type list struct {
 	owner    string
 	sortBy   string
 	watch    bool
+	// pods of Jobs, by the UID of the Job and their name, as far as pods are listed.
+	pods map[types.UID]map[string]*corev1.Pod
 }
 
 func newList(s *Shell) *cobra.Command {
@@ -101,8 +104,8 @@ type entry struct {
 	priority                      int32
 }
 
-func entryOf(o client.Object) entry {
-	e := entry{Object: o, Progress: queueyard.ProgressOf(o)}
+func entryOf(o client.Object, pods ...*corev1.Pod) entry {
+	e := entry{Object: o, Progress: queueyard.ProgressOf(o, pods...)}
 	switch o := o.(type) {
 	case *v1alpha1.Operation:
 		e.queue, e.project, e.priority = cmp.Or(o.Status.Queue, o.Spec.Queue), cmp.Or(o.Status.Project, o.Spec.Project), o.Status.Priority
@@ -129,6 +132,26 @@ func entryOf(o client.Object) entry {
 		}
 	}
 	return e
+}
+
+// entryOf what is listed, with the pods that are listed of it.
+func (l *list) entryOf(o client.Object) entry {
+	return entryOf(o, slices.Collect(maps.Values(l.pods[o.GetUID()]))...)
+}
+
+// note remembers a pod of a Job as it is now.
+func (l *list) note(o client.Object, gone bool) {
+	pod, is := o.(*corev1.Pod)
+	owner := metav1.GetControllerOf(o)
+	switch {
+	case !is || owner == nil || owner.Kind != "Job":
+	case gone:
+		delete(l.pods[owner.UID], pod.Name)
+	case l.pods[owner.UID] == nil:
+		l.pods[owner.UID] = map[string]*corev1.Pod{pod.Name: pod}
+	default:
+		l.pods[owner.UID][pod.Name] = pod
+	}
 }
 
 // mark is a label, or the annotation of the same key.
@@ -233,6 +256,7 @@ func (l *list) read(ctx context.Context, c *cluster, options []client.ListOption
 	if err != nil {
 		return nil, 0, err
 	}
+	var all []client.Object
 	for _, k := range l.kinds {
 		list := k.list()
 		err := c.List(ctx, list, options...)
@@ -244,17 +268,22 @@ func (l *list) read(ctx context.Context, c *cluster, options []client.ListOption
 		if err != nil {
 			return nil, 0, err
 		}
-		for _, o := range items(list) {
-			e := entryOf(o)
-			if !l.wants(e) || within != nil && !within(o) {
-				continue
-			}
-			if l.isHidden(o) {
-				hidden++
-				continue
-			}
-			entries = append(entries, e)
+		all = append(all, items(list)...)
+	}
+	l.pods = map[types.UID]map[string]*corev1.Pod{}
+	for _, o := range all {
+		l.note(o, false)
+	}
+	for _, o := range all {
+		e := l.entryOf(o)
+		if !l.wants(e) || within != nil && !within(o) {
+			continue
 		}
+		if l.isHidden(o) {
+			hidden++
+			continue
+		}
+		entries = append(entries, e)
 	}
 	order := orders[l.sortBy]
 	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Or(order(a, b), orders["name"](a, b)) })
@@ -375,7 +404,11 @@ func (l *list) follow(ctx context.Context, c *cluster, options []client.ListOpti
 	if err != nil {
 		return err
 	}
-	lines := make(chan entry)
+	type change struct {
+		client.Object
+		gone bool
+	}
+	changes := make(chan change)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	versions := map[string]string{}
@@ -385,12 +418,8 @@ func (l *list) follow(ctx context.Context, c *cluster, options []client.ListOpti
 	for _, k := range l.kinds {
 		go func() {
 			cancel(c.queueyard.Watch(ctx, k.list(), func(o client.Object, gone bool) (bool, error) {
-				e := entryOf(o)
-				if gone {
-					e.Phase, e.message = "deleted", ""
-				}
 				select {
-				case lines <- e:
+				case changes <- change{o, gone}:
 				case <-ctx.Done():
 				}
 				return false, nil
@@ -401,7 +430,12 @@ func (l *list) follow(ctx context.Context, c *cluster, options []client.ListOpti
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case e := <-lines:
+		case x := <-changes:
+			l.note(x.Object, x.gone)
+			e := l.entryOf(x.Object)
+			if x.gone {
+				e.Phase, e.message = "deleted", ""
+			}
 			if versions[string(e.GetUID())] == e.GetResourceVersion() || !l.wants(e) || within != nil && !within(e.Object) || l.isHidden(e.Object) {
 				continue
 			}

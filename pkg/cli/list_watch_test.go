@@ -28,6 +28,18 @@ func (r *reader) Write(text []byte) (int, error) {
 	return n, err
 }
 
+// watch writes down what a command prints until it has printed something.
+func (s *session) watch(wanted string, line ...string) {
+	s.Helper()
+	ctx, stop := context.WithCancel(s.Context())
+	out := &reader{wanted: wanted, stop: stop}
+	shell := s.shell()
+	shell.IOStreams = genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: out}
+	code := Main(ctx, shell, append([]string{"qy", "--kubeconfig", shared.env.Dir.Kubeconfig(), "--cache-dir", s.TempDir()}, line...))
+	require.Equal(s, codeInterrupted, code)
+	s.text.WriteString(regexp.MustCompile(` +\n`).ReplaceAllString(out.text.String(), "\n"))
+}
+
 // What changes while the list is watched is printed as a line under the table, in its columns; nothing twice.
 func TestListWatch(t *testing.T) {
 	s := beginRuns(t)
@@ -38,11 +50,5 @@ func TestListWatch(t *testing.T) {
 		op.Status.Phase, op.Status.Timeline = stopping.Status, append(op.Status.Timeline, stopping)
 		require.NoError(t, shared.admin.Status().Update(t.Context(), op))
 	}}
-	ctx, stop := context.WithCancel(t.Context())
-	out := &reader{wanted: "stopping", stop: stop}
-	shell := s.shell()
-	shell.IOStreams = genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: out}
-	code := Main(ctx, shell, []string{"qy", "--kubeconfig", shared.env.Dir.Kubeconfig(), "--cache-dir", t.TempDir(), "list", "ops", "-n", "team", "--queue", "gpu", "--watch"})
-	require.Equal(t, codeInterrupted, code)
-	s.text.WriteString(regexp.MustCompile(` +\n`).ReplaceAllString(out.text.String(), "\n"))
+	s.watch("stopping", "list", "ops", "-n", "team", "--queue", "gpu", "--watch")
 }

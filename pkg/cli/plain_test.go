@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,4 +71,45 @@ func TestPlain(t *testing.T) {
 	s.qy("resume", "plain-job", "-n", "plain")
 	require.False(t, *object(s, &batchv1.Job{}, "plain", "plain-job").Spec.Suspend)
 	s.qy("restart", "plain-job", "-n", "plain")
+}
+
+// runningJob has run since half past eleven, which only its pod knows. Kubernetes' controller leaves it as it is.
+const runningJob = `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: nightly, namespace: jobs, labels: {queueyard.io/queue: gpu}}
+spec: {managedBy: example.com/nobody, template: {metadata: {labels: {queueyard.io/queue: gpu}}, spec: {schedulerName: queueyard-scheduler, restartPolicy: Never, containers: [{name: main, image: none}]}}}
+status: {startTime: "2026-03-01T11:00:00Z", active: 1, ready: 1}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: nightly-1
+  namespace: jobs
+  labels: {queueyard.io/queue: gpu, batch.kubernetes.io/controller-uid: JOB}
+  ownerReferences: [{apiVersion: batch/v1, kind: Job, name: nightly, uid: JOB, controller: true}]
+spec: {schedulerName: queueyard-scheduler, nodeName: n1, containers: [{name: main, image: none}]}
+status:
+  phase: Running
+  startTime: "2026-03-01T11:30:00Z"
+  conditions: [{type: PodScheduled, status: "True", lastTransitionTime: "2026-03-01T11:30:00Z"}]
+  containerStatuses: [{name: main, image: none, imageID: none, ready: true, restartCount: 0, state: {running: {startedAt: "2026-03-01T11:30:05Z"}}}]
+`
+
+// Since when a Job runs its pods tell.
+func TestJobRuns(t *testing.T) {
+	s := begin(t)
+	job, pod, _ := strings.Cut(runningJob, "---")
+	s.given(job)
+	s.given(strings.ReplaceAll(pod, "JOB", string(object(s, &batchv1.Job{}, "jobs", "nightly").UID)))
+	s.qy("list", "-n", "jobs")
+	s.qy("list", "jobs", "-n", "jobs")
+	s.qy("statuses", "nightly", "-n", "jobs")
+
+	s.then = map[string]func(){"/apis/batch/v1/namespaces/jobs/jobs": func() {
+		job := object(s, &batchv1.Job{}, "jobs", "nightly")
+		job.Status.Succeeded = 1
+		require.NoError(t, shared.admin.Status().Update(t.Context(), job))
+	}}
+	s.watch("1/1", "list", "-n", "jobs", "--watch")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,8 +25,7 @@ func newStatuses(s *Shell) *cobra.Command {
 		Long: `Shows every status that an operation or workflow has had: when, for how long, and why. With --watch it goes on until the end. The exit code
 tells what came of it, if it is over: 0 succeeded or skipped, 2 failed, 3 stopped.
 
-Pods and Jobs in queues are written pod/NAME and job/NAME where an operation has the name, too. Of a Job its beginning and its end are known;
-what is between its pods tell.`,
+Pods and Jobs in queues are written pod/NAME and job/NAME where an operation has the name, too. Since when a Job runs its pods tell.`,
 		Args:              exactly("NAME"),
 		ValidArgsFunction: s.completeNames(true, whatWaits...),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,7 +45,7 @@ what is between its pods tell.`,
 			case watch:
 				return s.followStatuses(cmd.Context(), c, o)
 			default:
-				if err := s.writeStatuses(s.Out, o, !out.noHeaders); err != nil {
+				if err := s.writeStatuses(s.Out, queueyard.TimelineOf(o, s.Now(), c.queueyard.JobPods(cmd.Context(), o)...), !out.noHeaders); err != nil {
 					return err
 				}
 			}
@@ -60,9 +60,8 @@ what is between its pods tell.`,
 	return cmd
 }
 
-// writeStatuses writes the timeline of an operation or workflow, with a line above that says how it stands.
-func (s *Shell) writeStatuses(to io.Writer, o client.Object, headers bool) error {
-	line := queueyard.TimelineOf(o, s.Now())
+// writeStatuses writes a timeline, with a line above that says how it stands.
+func (s *Shell) writeStatuses(to io.Writer, line *queueyard.Timeline, headers bool) error {
 	if headers {
 		fmt.Fprintln(to, s.standing(line))
 	}
@@ -132,20 +131,20 @@ func (s *Shell) followStatuses(ctx context.Context, c *cluster, o client.Object)
 		return s.drawStatuses(ctx, c, o)
 	}
 	said := 0
+	var pods []*corev1.Pod
 	for now, err := range c.queueyard.Versions(ctx, o) {
 		if err != nil {
 			return err
 		}
-		o = now
-		said = s.sayStatuses(o, said)
+		o, pods = now, c.queueyard.JobPods(ctx, now)
+		said = s.sayStatuses(queueyard.ProgressOf(o, pods...), said)
 	}
-	fmt.Fprintln(s.Out, s.standing(queueyard.TimelineOf(o, s.Now())))
+	fmt.Fprintln(s.Out, s.standing(queueyard.TimelineOf(o, s.Now(), pods...)))
 	return result(queueyard.ProgressOf(o).Phase)
 }
 
 // sayStatuses writes the entries of a timeline that are new, each as a line.
-func (s *Shell) sayStatuses(o client.Object, said int) int {
-	p := queueyard.ProgressOf(o)
+func (s *Shell) sayStatuses(p queueyard.Progress, said int) int {
 	total := len(p.Timeline) + int(p.Dropped)
 	for i := range p.Timeline {
 		if place := total - len(p.Timeline) + i; place < said {
@@ -178,10 +177,10 @@ func (s *Shell) drawStatuses(ctx context.Context, c *cluster, o client.Object) e
 	}()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	picture := &screen{shell: s}
+	picture, pods := &screen{shell: s}, c.queueyard.JobPods(ctx, o)
 	draw := func() error {
 		var text strings.Builder
-		if err := s.writeStatuses(&text, o, true); err != nil {
+		if err := s.writeStatuses(&text, queueyard.TimelineOf(o, s.Now(), pods...), true); err != nil {
 			return err
 		}
 		picture.draw(text.String())
@@ -193,6 +192,7 @@ func (s *Shell) drawStatuses(ctx context.Context, c *cluster, o client.Object) e
 		}
 		select {
 		case o = <-versions:
+			pods = c.queueyard.JobPods(ctx, o)
 		case <-ticker.C:
 		case err := <-ended:
 			if err != nil && !errors.Is(err, context.Canceled) {

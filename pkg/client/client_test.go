@@ -209,7 +209,7 @@ func TestActions(t *testing.T) {
 	require.Equal(t, "is approved (as before)", says)
 }
 
-// A Job by itself runs as soon as one of its pods is ready. Since when it does not know: nothing counts that time as waiting.
+// A Job by itself runs as soon as one of its pods is ready. Since when its pods know; without them nothing counts that time as waiting.
 func TestJobRuns(t *testing.T) {
 	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "j", CreationTimestamp: metav1.NewTime(noon)}, Status: batchv1.JobStatus{Active: 1, Ready: ptr.To[int32](0)}}
 	p := ProgressOf(job)
@@ -221,6 +221,13 @@ func TestJobRuns(t *testing.T) {
 	queued, _ = p.Spent(noon.Add(time.Minute))
 	require.Equal(t, v1alpha1.StatusRunning, p.Phase)
 	require.Zero(t, queued)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "j-1"}, Spec: corev1.PodSpec{NodeName: "n"}, Status: corev1.PodStatus{Phase: corev1.PodRunning,
+		ContainerStatuses: []corev1.ContainerStatus{{Name: "main", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(noon.Add(20 * time.Second))}}}}}}
+	p = ProgressOf(job, pod, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "j-2"}})
+	queued, running := p.Spent(noon.Add(time.Minute))
+	require.Equal(t, v1alpha1.StatusRunning, p.Phase)
+	require.Equal(t, 20*time.Second, queued)
+	require.Equal(t, 40*time.Second, running)
 	job.Status.Ready, job.Status.Conditions = ptr.To[int32](0), []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(noon.Add(time.Second))}}
 	require.Equal(t, v1alpha1.StatusSucceeded, ProgressOf(job).Phase)
 }

@@ -63,15 +63,16 @@ type Progress struct {
 	Conditions []metav1.Condition
 }
 
-// ProgressOf an operation or workflow; a pod or Job tells what it can.
-func ProgressOf(o client.Object) Progress {
+// ProgressOf an operation or workflow; a pod or Job tells what it can. Since when a Job runs only its pods know: give them where
+// they are at hand.
+func ProgressOf(o client.Object, pods ...*corev1.Pod) Progress {
 	switch o := o.(type) {
 	case *v1alpha1.Operation:
 		return Progress{o.Status.Phase, o.Status.Timeline, o.Status.Dropped, o.Status.FinishTime, o.Status.Conditions}
 	case *v1alpha1.Workflow:
 		return Progress{o.Status.Phase, o.Status.Timeline, o.Status.Dropped, o.Status.FinishTime, o.Status.Conditions}
 	}
-	return plainProgress(o)
+	return plainProgress(o, pods)
 }
 
 // LastMessage is what the last status says, with its reason, in a line.

@@ -15,9 +15,9 @@ import (
 	runs "github.com/queueyard/queueyard/pkg/operation"
 )
 
-// plainProgress is what a pod or Job without an operation tells of itself, in the words of operations. The timeline of a Job is its
-// beginning and its end, what is between its pods tell; that some of them run it knows.
-func plainProgress(o client.Object) Progress {
+// plainProgress is what a pod or Job without an operation tells of itself, in the words of operations. Without its pods a Job tells
+// its beginning, its end, and that some of them run.
+func plainProgress(o client.Object, pods []*corev1.Pod) Progress {
 	var seen runs.Observation
 	waiting := ""
 	switch o := o.(type) {
@@ -29,7 +29,7 @@ func plainProgress(o client.Object) Progress {
 			}
 		}
 	case *batchv1.Job:
-		seen = runs.ObserveJob(o, nil)
+		seen = runs.ObserveJob(o, pods)
 	default:
 		return Progress{}
 	}

@@ -12,6 +12,19 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
+// JobPods are those of a Job, which tell since when it runs; nil of anything else, and for whoever may not read them.
+func (c *Client) JobPods(ctx context.Context, o client.Object) []*corev1.Pod {
+	if _, is := o.(*batchv1.Job); !is {
+		return nil
+	}
+	all, _ := c.Pods(ctx, o)
+	pods := make([]*corev1.Pod, len(all))
+	for i := range all {
+		pods[i] = &all[i]
+	}
+	return pods
+}
+
 // Pods are those of an operation, of every attempt, or of a Job, in the order of their names; a pod is its own.
 func (c *Client) Pods(ctx context.Context, o client.Object) ([]corev1.Pod, error) {
 	namespace, labels := o.GetNamespace(), client.MatchingLabels{}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
@@ -49,9 +50,9 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, time.Duration(s).Round(time.Millisecond).Seconds(), 'f', -1, 64), nil
 }
 
-// TimelineOf an operation or workflow as it is at hand.
-func TimelineOf(o client.Object, now time.Time) *Timeline {
-	p := ProgressOf(o)
+// TimelineOf an operation or workflow as it is at hand; of a Job with its pods.
+func TimelineOf(o client.Object, now time.Time, pods ...*corev1.Pod) *Timeline {
+	p := ProgressOf(o, pods...)
 	t := &Timeline{Kind: KindOf(o), Namespace: o.GetNamespace(), Name: o.GetName(), Phase: p.Phase, Over: Over(o), Dropped: p.Dropped}
 	queued, running := p.Spent(now)
 	t.Running = Seconds(running)
@@ -82,7 +83,7 @@ func (c *Client) Statuses(ctx context.Context, o client.Object) (*Timeline, erro
 	if err := c.Objects.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 		return nil, err
 	}
-	return TimelineOf(o, time.Now()), nil
+	return TimelineOf(o, time.Now(), c.JobPods(ctx, o)...), nil
 }
 
 // Follow gives the timeline of an operation or workflow as it is, and again with each change, until it is over. The last is
@@ -94,7 +95,7 @@ func (c *Client) Follow(ctx context.Context, o client.Object) iter.Seq2[*Timelin
 				yield(nil, err)
 				return
 			}
-			if !yield(TimelineOf(seen, time.Now()), nil) {
+			if !yield(TimelineOf(seen, time.Now(), c.JobPods(ctx, seen)...), nil) {
 				return
 			}
 		}
