@@ -131,9 +131,6 @@ func (m Mark) job(tree map[string]any) (Made, error) {
 
 func (m Mark) object(tree map[string]any) (Made, error) {
 	object := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(tree)}
-	if object.GetAPIVersion() == "" || object.GetKind() == "" {
-		return Made{}, fmt.Errorf("the manifest has no apiVersion or no kind")
-	}
 	if err := unnamed(object); err != nil {
 		return Made{}, err
 	}

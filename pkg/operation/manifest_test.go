@@ -62,3 +62,26 @@ func TestBuildRefuses(t *testing.T) {
 		require.ErrorContains(t, err, says, pod)
 	}
 }
+
+// Admission asks whether the author may create the kind: it must be the same in every attempt, and make nothing further.
+func TestKindsAreWrittenOut(t *testing.T) {
+	for manifest, says := range map[string]string{
+		`{"apiVersion": "v1", "kind": "ConfigMap"}`: "",
+		`{"apiVersion": "v1"}`:                      "spec.template.object.manifest.kind must be written out",
+		`{"kind": "ConfigMap"}`:                     "spec.template.object.manifest.apiVersion must be written out",
+		`{"apiVersion": "v1", "kind": "{{ globals.attempt == 1 ? 'ConfigMap' : 'Secret' }}"}`:                          "spec.template.object.manifest.kind must be written out",
+		`{"apiVersion": "v1", "kind": "Config{{ 'Map' }}"}`:                                                            "spec.template.object.manifest.kind must be written out",
+		`{"apiVersion": "queueyard.io/v1alpha1", "kind": "Operation"}`:                                                 "kind is Operation, and operations make nothing of Queueyard's own",
+		`{"apiVersion": "queueyard.io/v9", "kind": "Queue"}`:                                                           "kind is Queue, and operations make nothing of Queueyard's own",
+		`{"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob", "metadata": {"labels": {"a": "{{ globals.name }}"}}}`: "",
+	} {
+		op := operationIn("")
+		op.Spec.Template = &v1alpha1.RunTemplate{Object: &v1alpha1.ObjectTemplate{Manifest: runtime.RawExtension{Raw: []byte(manifest)}, SuccessCondition: "true"}}
+		_, err := Compile(op, nil)
+		if says == "" {
+			require.NoError(t, err, manifest)
+		} else {
+			require.ErrorContains(t, err, says, manifest)
+		}
+	}
+}

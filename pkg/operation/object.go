@@ -3,12 +3,29 @@ package operation
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/expression"
 )
+
+// writtenOut refuses a manifest whose kind is known only when it is made, or is Queueyard's own. Whoever writes it is asked
+// once whether they may create that kind; the controller makes it, and is asked nothing.
+func writtenOut(tree any, root string) error {
+	manifest, _ := tree.(map[string]any)
+	for _, field := range []string{"apiVersion", "kind"} {
+		if text, _ := manifest[field].(string); text == "" || strings.Contains(text, "{{") {
+			return fmt.Errorf("%s.%s must be written out, without an expression: admission asks whether you may create that kind", root, field)
+		}
+	}
+	if group, _, _ := strings.Cut(manifest["apiVersion"].(string), "/"); group == v1alpha1.GroupVersion.Group {
+		return fmt.Errorf("%s.kind is %s, and operations make nothing of Queueyard's own: create it yourself, or write a Workflow", root, manifest["kind"])
+	}
+	return nil
+}
 
 // Conditions tell the end of an object of any kind.
 type Conditions struct {

@@ -110,6 +110,11 @@ func (r *Recipe) compile(template *v1alpha1.RunTemplate, root string, types map[
 	if err != nil {
 		return fmt.Errorf("%s %w", root, err)
 	}
+	if r.kind == "object" {
+		if err := writtenOut(tree, root); err != nil {
+			return err
+		}
+	}
 	compiled, errs := expression.Compile(tree, root, env)
 	r.template = compiled
 	return errs.Err()
