@@ -48,7 +48,17 @@ var copyAnnotations = []string{v1alpha1.AssignmentAnnotation, v1alpha1.Assignmen
 // marks are those that an object has, by kind and key.
 type marks map[string]string
 
-func marksOf(o metav1.Object) marks { return collect(o, markLabels, markAnnotations) }
+// marksOf are those of a run. What stands for an assignment of the hub counts where the hub has said, so its queue and project,
+// or that it has none, are marks, too: nobody asks whether they claim and allow it.
+func marksOf(o metav1.Object) marks {
+	found := collect(o, markLabels, markAnnotations)
+	if o.GetAnnotations()[v1alpha1.AssignmentAnnotation] != "" {
+		for _, key := range []string{v1alpha1.QueueLabel, v1alpha1.ProjectLabel} {
+			found["label "+key] = o.GetLabels()[key]
+		}
+	}
+	return found
+}
 
 func childMarksOf(o metav1.Object) marks { return collect(o, childLabels, childAnnotations) }
 

@@ -1,9 +1,15 @@
 package webhook_test
 
 import (
+	"maps"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -35,4 +41,52 @@ func TestTemplatesMakeNoMoreThanTheirAuthorMay(t *testing.T) {
 			requireRefused(t, h.edit.Create(t.Context(), op(h.namespace, "x", manifest(tc.text))), operationsWebhook, tc.part)
 		})
 	}
+}
+
+// In an agent's cluster, what stands for an operation of the hub counts where the hub has said, whatever is claimed and allowed there.
+func TestAssignedRunsStayWhereTheHubSaid(t *testing.T) {
+	h, neighbour := newHouse(t, "assigned"), newHouse(t, "assigned-neighbour")
+	controller := asController(t)
+	said := map[string]string{
+		v1alpha1.OperationLabel: "o", v1alpha1.OperationUIDLabel: "u", v1alpha1.AttemptLabel: "1",
+		v1alpha1.QueueLabel: h.namespace + "-q", v1alpha1.ProjectLabel: h.namespace,
+	}
+	notes := map[string]string{v1alpha1.OriginAnnotation: h.namespace, v1alpha1.AssignmentAnnotation: "a", v1alpha1.QueuedTimeAnnotation: "2020-01-01T00:00:00Z"}
+	waits := pod(h.namespace, labels(said), annotations(notes))
+	require.NoError(t, controller.Create(t.Context(), waits))
+	for text, part := range map[string]string{
+		`{"metadata":{"labels":{"queueyard.io/queue":"cpu"}}}`:                                                                       `label queueyard.io/queue is written by queueyard-controller alone`,
+		`{"metadata":{"labels":{"queueyard.io/project":"` + neighbour.namespace + `"}}}`:                                             `label queueyard.io/project is written by queueyard-controller alone`,
+		`{"metadata":{"labels":{"queueyard.io/project":null}}}`:                                                                      `label queueyard.io/project is written by queueyard-controller alone`,
+		`{"metadata":{"labels":{"queueyard.io/project":null},"annotations":{"queueyard.io/project":"` + neighbour.namespace + `"}}}`: `label queueyard.io/project is written`,
+	} {
+		requireRefused(t, h.edit.Patch(t.Context(), waits.DeepCopy(), merge(text)), "pod-changes.queueyard.io", part)
+	}
+
+	copied := func(name string, suspended bool) *batchv1.Job {
+		j := job(h.namespace, name, jobLabels(said), templateLabels(said), func(j *batchv1.Job) {
+			j.Annotations, j.Spec.Template.Annotations, j.Spec.Suspend = notes, notes, &suspended
+		})
+		require.NoError(t, controller.Create(t.Context(), j))
+		return j
+	}
+	requireRefused(t, h.edit.Patch(t.Context(), copied("rests", true), merge(`{"metadata":{"labels":{"queueyard.io/queue":"cpu"}},"spec":{"template":{"metadata":{"labels":{"queueyard.io/queue":"cpu"}}}}}`)),
+		"job-changes.queueyard.io", `label queueyard.io/queue is written by queueyard-controller alone`)
+
+	owner := copied("runs", false)
+	ofJob := func(key, value string) *corev1.Pod {
+		says := maps.Clone(said)
+		if says[key] = value; value == "" {
+			delete(says, key)
+		}
+		return pod(h.namespace, labels(says), annotations(notes), func(p *corev1.Pod) {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: owner.Name, UID: owner.UID, Controller: ptr.To(true)}}
+		})
+	}
+	for key, value := range map[string]string{v1alpha1.QueueLabel: "cpu", v1alpha1.ProjectLabel: neighbour.namespace} {
+		requireRefused(t, h.edit.Create(t.Context(), ofJob(key, value)), podsWebhook, "label "+key+" is written by queueyard-controller alone")
+	}
+	requireRefused(t, h.edit.Create(t.Context(), ofJob(v1alpha1.ProjectLabel, "")), podsWebhook, "label queueyard.io/project is written by queueyard-controller alone")
+	require.NoError(t, h.edit.Create(t.Context(), ofJob(v1alpha1.AttemptLabel, "1")), "as the Job's own pods")
+	eventually(t, owner, func() bool { return owner.Status.Active > 0 })
 }
