@@ -2,14 +2,20 @@ package webhook_test
 
 import (
 	"maps"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -89,4 +95,46 @@ func TestAssignedRunsStayWhereTheHubSaid(t *testing.T) {
 	requireRefused(t, h.edit.Create(t.Context(), ofJob(v1alpha1.ProjectLabel, "")), podsWebhook, "label queueyard.io/project is written by queueyard-controller alone")
 	require.NoError(t, h.edit.Create(t.Context(), ofJob(v1alpha1.AttemptLabel, "1")), "as the Job's own pods")
 	eventually(t, owner, func() bool { return owner.Status.Active > 0 })
+}
+
+// A pod that is out of the API at once runs on for the grace that its spec names, and its room would be another's.
+func TestTenantsLeaveNothingRunningBehind(t *testing.T) {
+	h := newHouse(t, "behind")
+	placed := func(edits ...edit) *corev1.Pod {
+		p := pod(h.namespace, append(edits, func(p *corev1.Pod) { p.Spec.TerminationGracePeriodSeconds = ptr.To[int64](1_000_000) })...)
+		require.NoError(t, h.edit.Create(t.Context(), p))
+		require.NoError(t, bind(t, scheduler(t), p))
+		return p
+	}
+	runs := placed()
+	atOnce := client.GracePeriodSeconds(0)
+	evict := func(grace *int64) error {
+		return h.edit.SubResource("eviction").Create(t.Context(), runs.DeepCopy(), &policyv1.Eviction{DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: grace, DryRun: []string{metav1.DryRunAll}}})
+	}
+	refused := func(err error) bool {
+		return apierrors.IsForbidden(err) && strings.Contains(err.Error(), `pod "`+runs.Name+`" would give its room away before its programs have ended: delete it with a grace period of 1 second or more (kubectl delete --now)`)
+	}
+	require.Eventually(t, func() bool { return refused(h.edit.Delete(t.Context(), runs.DeepCopy(), atOnce, client.DryRunAll)) }, time.Minute, pollEvery)
+	require.Eventually(t, func() bool { return refused(evict(ptr.To[int64](0))) }, time.Minute, pollEvery)
+	require.True(t, refused(h.admin.Delete(t.Context(), runs.DeepCopy(), atOnce)))
+	require.True(t, apierrors.IsForbidden(h.edit.DeleteAllOf(t.Context(), &corev1.Pod{}, client.InNamespace(h.namespace), atOnce)))
+	require.NoError(t, admin.Get(t.Context(), client.ObjectKeyFromObject(runs), runs))
+	require.Nil(t, runs.DeletionTimestamp)
+
+	require.NoError(t, evict(nil))
+	require.NoError(t, evict(ptr.To[int64](1)))
+	require.NoError(t, h.edit.Delete(t.Context(), runs.DeepCopy(), client.GracePeriodSeconds(1), client.DryRunAll))
+	waits := pod(h.namespace)
+	require.NoError(t, h.edit.Create(t.Context(), waits))
+	require.NoError(t, h.edit.Delete(t.Context(), waits, atOnce), "it runs nowhere")
+	over := placed()
+	require.NoError(t, admin.Status().Patch(t.Context(), over, merge(`{"status":{"phase":"Succeeded"}}`)))
+	require.NoError(t, h.edit.Delete(t.Context(), over, atOnce), "it has ended")
+
+	config := rest.CopyConfig(env.Config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: h.editor, Groups: []string{"system:nodes"}}
+	node, err := clientOf(config)
+	require.NoError(t, err)
+	require.NoError(t, node.Delete(t.Context(), runs.DeepCopy(), atOnce, client.DryRunAll), "its node says that it has ended")
+	require.NoError(t, admin.Delete(t.Context(), runs, atOnce), "a cluster administrator")
 }
