@@ -60,8 +60,8 @@ func CachedObjects() map[client.Object]cache.ByObject {
 // +kubebuilder:rbac:groups=queueyard.io,resources=agents;queues;projects;organizations,verbs=get;list;watch
 // +kubebuilder:rbac:groups=queueyard.io,resources=agents;agents/status;queues/status,verbs=patch
 // +kubebuilder:rbac:groups=queueyard.io,resources=assignments;mirrors,verbs=create;get;list;watch;patch;delete
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=create;list;watch
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,resourceNames=agent,verbs=get;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,resourceNames=agent,verbs=get;list;patch;watch
 
 // Setup adds the controller to a manager, whose cache holds CachedObjects.
 func Setup(mgr ctrl.Manager) error {

@@ -50,13 +50,10 @@ func (r *Rotation) Close() error { return os.RemoveAll(r.keeper.dir) }
 // Configure makes a server serve the certificate of the moment.
 func (r *Rotation) Configure(c *tls.Config) { c.GetCertificate = r.keeper.get }
 
-// The Secret of the certificate, and the webhook configurations that get its CA. A list and a watch cannot be
-// held to a name.
+// The Secret of the certificate, and the webhook configurations that get its CA.
 //
-// +kubebuilder:rbac:groups="",namespace=queueyard-system,resources=secrets,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",namespace=queueyard-system,resources=secrets,resourceNames=queueyard-webhook-certificate,verbs=update
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,resourceNames=queueyard,verbs=update
+// +kubebuilder:rbac:groups="",namespace=queueyard-system,resources=secrets,resourceNames=queueyard-webhook-certificate,verbs=get;list;watch;update
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,resourceNames=queueyard,verbs=get;list;watch;update
 
 // Setup adds the rotation to a manager.
 func (r *Rotation) Setup(mgr ctrl.Manager) error {
@@ -66,7 +63,12 @@ func (r *Rotation) Setup(mgr ctrl.Manager) error {
 	if r.options.External {
 		return nil
 	}
-	return rotator.AddRotator(mgr, &rotator.CertRotator{
+	named := byName{mgr, map[string]string{
+		"secrets":                         r.options.Secret.Name,
+		"mutatingwebhookconfigurations":   r.options.Configuration,
+		"validatingwebhookconfigurations": r.options.Configuration,
+	}}
+	return rotator.AddRotator(named, &rotator.CertRotator{
 		SecretKey:      r.options.Secret,
 		CertDir:        r.keeper.dir,
 		CAName:         "queueyard-ca",

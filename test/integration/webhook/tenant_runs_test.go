@@ -7,11 +7,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -137,4 +140,26 @@ func TestTenantsLeaveNothingRunningBehind(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, node.Delete(t.Context(), runs.DeepCopy(), atOnce, client.DryRunAll), "its node says that it has ended")
 	require.NoError(t, admin.Delete(t.Context(), runs, atOnce), "a cluster administrator")
+}
+
+// Of Secrets and of the cluster's webhooks the controller reads its own.
+func TestControllerReadsNoOthersSecrets(t *testing.T) {
+	controller := asController(t)
+	named := func(name string) client.ListOption {
+		return client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", name)}
+	}
+	in := client.InNamespace(systemNamespace)
+	require.NoError(t, controller.List(t.Context(), &corev1.SecretList{}, in, named("queueyard-webhook-certificate")))
+	require.NoError(t, controller.List(t.Context(), &admissionregistrationv1.MutatingWebhookConfigurationList{}, named("queueyard")))
+	require.NoError(t, controller.List(t.Context(), &coordinationv1.LeaseList{}, named(v1alpha1.AgentLease)))
+	for what, err := range map[string]error{
+		"all Secrets":        controller.List(t.Context(), &corev1.SecretList{}, in),
+		"another Secret":     controller.Get(t.Context(), client.ObjectKey{Namespace: systemNamespace, Name: "x"}, &corev1.Secret{}),
+		"another by a list":  controller.List(t.Context(), &corev1.SecretList{}, in, named("x")),
+		"others' webhooks":   controller.List(t.Context(), &admissionregistrationv1.MutatingWebhookConfigurationList{}),
+		"others' validation": controller.List(t.Context(), &admissionregistrationv1.ValidatingWebhookConfigurationList{}, named("x")),
+		"all Leases":         controller.List(t.Context(), &coordinationv1.LeaseList{}),
+	} {
+		require.True(t, apierrors.IsForbidden(err), "%s: %v", what, err)
+	}
 }
