@@ -503,6 +503,8 @@ func TestDeclarationsCanBeForbidden(t *testing.T) {
 	for name, o := range declares {
 		require.NoError(t, h.edit.Create(t.Context(), o.DeepCopyObject().(client.Object), client.DryRunAll), name)
 	}
+	before := pod(h.namespace, annotations(map[string]string{v1alpha1.CostLabel: "0"}), func(p *corev1.Pod) { p.Finalizers = []string{"example.com/x"} })
+	require.NoError(t, h.edit.Create(t.Context(), before))
 	text, err := os.ReadFile("../../../manifests/examples/security/declarations.yaml")
 	require.NoError(t, err)
 	require.NoError(t, install.Manifest(t.Context(), env.Config, text))
@@ -519,7 +521,18 @@ func TestDeclarationsCanBeForbidden(t *testing.T) {
 			return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "are not for tenants: leave them out")
 		}, time.Minute, pollEvery, name)
 	}
+	for name, o := range map[string]client.Object{
+		"priority class": pod(h.namespace, func(p *corev1.Pod) { p.Spec.PriorityClassName = "system-node-critical" }),
+		"devices": pod(h.namespace, func(p *corev1.Pod) {
+			p.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpu", ResourceClaimName: ptr.To("gpu")}}
+		}),
+	} {
+		err := h.edit.Create(t.Context(), o, client.DryRunAll)
+		require.True(t, apierrors.IsForbidden(err) && strings.Contains(err.Error(), "are not for tenants: the first evicts others"), "%s: %v", name, err)
+		require.NoError(t, admin.Create(t.Context(), o, client.DryRunAll), name)
+	}
 	require.NoError(t, h.edit.Create(t.Context(), pod(h.namespace)), "what declares nothing goes in")
+	require.NoError(t, h.edit.Patch(t.Context(), before, merge(`{"metadata":{"finalizers":null}}`)), "what was there may end")
 	require.NoError(t, h.edit.Create(t.Context(), job(h.namespace, "fine")))
 	require.NoError(t, h.edit.Create(t.Context(), op(h.namespace, "fine", held)))
 }
