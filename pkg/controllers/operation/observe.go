@@ -143,12 +143,13 @@ func (w *work) read(ctx context.Context, reader client.Reader, ref *v1alpha1.Run
 	return object, reader.Get(ctx, key, object)
 }
 
-// podsOfAttempt are the cached pods of the current attempt. They are the cache's.
+// podsOfAttempt are the cached pods of the current attempt, where it runs: elsewhere anybody may write its marks. They are the
+// cache's.
 func (w *work) podsOfAttempt(ctx context.Context) (pods []*corev1.Pod, err error) {
 	all, err := w.podsOf(ctx, client.ObjectKeyFromObject(w.op))
 	for i := range all {
-		labels := all[i].Labels
-		if labels[v1alpha1.AttemptLabel] == strconv.Itoa(int(w.op.Status.Attempt)) && labels[v1alpha1.OperationUIDLabel] == string(w.op.UID) {
+		labels, run := all[i].Labels, w.op.Status.Run
+		if run != nil && all[i].Namespace == run.Namespace && labels[v1alpha1.AttemptLabel] == strconv.Itoa(int(w.op.Status.Attempt)) && labels[v1alpha1.OperationUIDLabel] == string(w.op.UID) {
 			pods = append(pods, &all[i])
 		}
 	}

@@ -326,6 +326,29 @@ func TestJobDeletedWithoutItsPods(t *testing.T) {
 	require.NoError(t, client.IgnoreNotFound(admin.Delete(t.Context(), pod, client.GracePeriodSeconds(0))))
 }
 
+// Where no webhook keeps marks, anybody writes them: what is not where the operation runs is no pod of it.
+func TestPodsOfOtherNamespacesSayNothing(t *testing.T) {
+	start(t, interceptor.Funcs{})
+	op := podOperation("job-elsewhere", "")
+	op.Spec.Template = &v1alpha1.RunTemplate{Job: &runtime.RawExtension{Raw: []byte(`{"spec":{"template":` + podTemplate + `}}`)}}
+	require.NoError(t, admin.Create(t.Context(), op))
+	own := podOf(t, op, "1")
+	bind(t, own)
+	report(t, own, corev1.PodRunning, running())
+	reaches(t, op, v1alpha1.StatusRunning)
+	other := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "remote", Name: "z", Labels: own.Labels, Annotations: own.Annotations}, Spec: *own.Spec.DeepCopy()}
+	other.Spec.NodeName = ""
+	require.NoError(t, admin.Create(t.Context(), other))
+	bind(t, other)
+	report(t, other, corev1.PodSucceeded, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+		Message: `{"accuracy": 1}`, StartedAt: metav1.Now(), FinishedAt: metav1.NewTime(time.Now().Add(time.Hour)),
+	}})
+	report(t, own, corev1.PodSucceeded, ended(0, `{"accuracy": 0.5}`))
+	reaches(t, op, v1alpha1.StatusSucceeded)
+	assert.JSONEq(t, "0.5", string(op.Status.Outputs["accuracy"].Raw))
+	require.NoError(t, client.IgnoreNotFound(admin.Delete(t.Context(), other, client.GracePeriodSeconds(0))))
+}
+
 // A pod that is too large for the API server to keep is refused like any other that it does not take.
 func TestTooLarge(t *testing.T) {
 	start(t, interceptor.Funcs{})
