@@ -9,10 +9,13 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/utils/ptr"
 	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	api "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/ledger"
 )
 
@@ -201,4 +204,32 @@ func TestGangsFollowOneAnotherInTheSchedulersQueue(t *testing.T) {
 		order += pod.Name[:1]
 	}
 	require.Contains(t, []string{"ggghhh", "hhhggg"}, order)
+}
+
+// People ask for the Job that they made, whose pods stand in line as a PodGroup.
+func TestGangOfAJobIsFoundByTheJob(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.queue("q", 0)
+	pods := informers.NewSharedInformerFactory(fake.NewClientset(), 0).Core().V1().Pods().Informer()
+	window, err := w.room.newWindow(pods)
+	require.NoError(t, err)
+	w.room.serving.Store(true)
+	w.room.podGroupSeen(testGroup("g", 2))
+	for i := range 2 {
+		pod := testPod(fmt.Sprint("train-", i), "q", inGang("g"), func(p *v1.Pod) {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "train", UID: "job", Controller: ptr.To(true)}}
+		})
+		w.create(pod)
+		require.NoError(t, pods.GetIndexer().Add(pod))
+	}
+	w.settle()
+	for _, asked := range []struct{ kind, name string }{{"Job", "train"}, {"", "train"}, {"PodGroup", "g"}, {"", "g"}} {
+		x, err := window.ExplainOperation("ns", asked.kind, asked.name, func(string) bool { return true })
+		require.NoError(t, err, "%v", asked)
+		require.Equal(t, api.OperationReference{Kind: "PodGroup", Name: "g"}, x.Operation, "%v", asked)
+		require.Equal(t, int32(2), x.Pods.Waiting, "%v", asked)
+		require.Equal(t, string(ledger.NeverFits), x.Reason, "%v", asked)
+	}
+	_, err = window.ExplainOperation("ns", "PodGroup", "train", func(string) bool { return true })
+	require.ErrorContains(t, err, "no pod of PodGroup train in namespace ns")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
@@ -187,27 +188,26 @@ func (w *window) ExplainOperation(namespace, kind, name string, sees func(queue 
 	if err := w.open(); err != nil {
 		return nil, err
 	}
-	byKind := map[string]bool{}
+	byKind := map[string]api.OperationReference{}
 	var part api.OperationReference // of which a pod of that name is
 	for _, pod := range w.named(namespace, name) {
 		ref := w.knownPod(pod).operationOr(pod)
+		owner := metav1.GetControllerOfNoCopy(pod)
 		switch {
 		case ref.Name == name && (kind == "" || kind == ref.Kind):
-			byKind[ref.Kind] = true
+			byKind[ref.Kind] = ref
+		case owner != nil && owner.Name == name && (kind == "" || kind == owner.Kind): // the pods of a Job are a gang
+			byKind[owner.Kind] = ref
 		case pod.Name == name:
 			part = ref
 		}
 	}
 	if len(byKind) > 1 {
-		kinds := make([]string, 0, len(byKind))
-		for kind := range byKind {
-			kinds = append(kinds, kind)
-		}
-		slices.Sort(kinds)
-		return nil, visibility.Bad("several operations in namespace %s have the name %s; add ?operationKind= with one of %v", namespace, name, kinds)
+		return nil, visibility.Bad("several operations in namespace %s have the name %s; add ?operationKind= with one of %v",
+			namespace, name, slices.Sorted(maps.Keys(byKind)))
 	}
-	for kind := range byKind {
-		members := w.members(namespace, api.OperationReference{Kind: kind, Name: name})
+	for _, ref := range byKind {
+		members := w.members(namespace, ref)
 		if first := w.first(members); first != nil {
 			return w.explain(first, members, name, sees)
 		}
