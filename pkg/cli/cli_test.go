@@ -219,7 +219,11 @@ type calm struct {
 }
 
 func (c *calm) RoundTrip(r *http.Request) (*http.Response, error) {
-	if text, ok := c.answers[r.URL.Path]; ok {
+	text, ok := c.answers[r.URL.Path+"?operationKind="+r.URL.Query().Get("operationKind")] // where it matters
+	if !ok {
+		text, ok = c.answers[r.URL.Path]
+	}
+	if ok {
 		code := http.StatusOK
 		if strings.Contains(text, `"kind":"Status"`) {
 			code = http.StatusNotFound

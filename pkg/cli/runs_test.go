@@ -260,19 +260,26 @@ func stateOf(state, message string) string {
  "checks":[{"kind":"Queue","name":"gpu","limit":"4","used":"4","need":"1","ok":true}]}`
 }
 
+func because(reason, state string) string {
+	return strings.Replace(state, `"reason":"R"`, `"reason":"`+reason+`"`, 1)
+}
+
 func TestWhy(t *testing.T) {
 	s := beginRuns(t)
 	const root = "/apis/visibility.queueyard.io/v1alpha1/namespaces/team/"
 	s.answers = map[string]string{
-		root + "pods/wait-x-1/explanation":        explanation,
-		root + "pods/train-x-2/explanation":       stateOf("Running", ""),
-		root + "pods/lone/explanation":            stateOf("Admitted", ""),
-		root + "pods/gated/explanation":           stateOf("Held", "it has scheduling gates"),
-		root + "operations/nightly/explanation":   stateOf("BackingOff", "0/3 nodes are available: 3 Insufficient cpu."),
-		root + "operations/forbidden/explanation": stateOf("Refused", `queue \"gpuu\" does not exist`),
-		root + "operations/over/explanation":      `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"over"},"message":"no pod of Job over in namespace team waits or runs in a queue"}`,
-		root + "operations/kueued/explanation":    `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"kueued"},"message":"no pod of Job kueued in namespace team waits or runs in a queue"}`,
-		root + "operations/elsewhere/explanation": `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"elsewhere"},"message":"no pod of Job elsewhere in namespace team waits or runs in a queue"}`,
+		root + "pods/wait-x-1/explanation":                         explanation,
+		root + "pods/train-x-2/explanation":                        stateOf("Running", ""),
+		root + "pods/lone/explanation":                             stateOf("Admitted", ""),
+		root + "pods/wide/explanation":                             because("Unschedulable", stateOf("Admitted", "no node fits it; it keeps its room while nobody else waits for it: 0/3 nodes are available: 3 Insufficient cpu.")),
+		root + "operations/crew-x-1/explanation?operationKind=Job": explanation,
+		root + "pods/gated/explanation":                            stateOf("Held", "it has scheduling gates"),
+		root + "operations/nightly/explanation":                    because("Unschedulable", stateOf("BackingOff", "no node fits it; its room serves others until it is tried again: 0/3 nodes are available: 3 Insufficient cpu.")),
+		root + "pods/evicted/explanation":                          because("Preempted", stateOf("BackingOff", "its operation was preempted by ns/x in queue high; it waits in line again when the pods that were evicted are gone")),
+		root + "operations/forbidden/explanation":                  stateOf("Refused", `queue \"gpuu\" does not exist`),
+		root + "operations/over/explanation":                       `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"over"},"message":"no pod of Job over in namespace team waits or runs in a queue"}`,
+		root + "operations/kueued/explanation":                     `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"kueued"},"message":"no pod of Job kueued in namespace team waits or runs in a queue"}`,
+		root + "operations/elsewhere/explanation":                  `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"elsewhere"},"message":"no pod of Job elsewhere in namespace team waits or runs in a queue"}`,
 	}
 	s.given(`
 kind: Organization
@@ -288,6 +295,15 @@ status:
   run: {apiVersion: v1, kind: Pod, namespace: team, name: wait-x-1}
   timeline: [{status: queued, time: "2026-03-01T11:20:00.000000Z", reason: Queued}]
   conditions: [{type: Admitted, status: "False", reason: QueueFull, message: "queue gpu: 4/4 operations running; position 3 of 7", lastTransitionTime: "2026-03-01T11:50:02Z"}]
+---
+kind: Operation
+metadata: {name: crew}
+spec: {queue: gpu, template: {job: {spec: {template: {spec: {}}}}}}
+status:
+  phase: queued
+  queue: gpu
+  run: {apiVersion: batch/v1, kind: Job, namespace: team, name: crew-x-1}
+  timeline: [{status: queued, time: "2026-03-01T11:20:00.000000Z", reason: Queued}]
 ---
 kind: Operation
 metadata: {name: behind}
@@ -340,6 +356,16 @@ spec: {schedulerName: nobody, containers: [{name: main, image: none}]}
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: evicted, namespace: team}
+spec: {schedulerName: nobody, containers: [{name: main, image: none}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: wide, namespace: team}
+spec: {schedulerName: nobody, containers: [{name: main, image: none}]}
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: gated, namespace: team}
 spec: {schedulerName: nobody, schedulingGates: [{name: queueyard.io/workflow}], containers: [{name: main, image: none}]}
 `)
@@ -349,7 +375,7 @@ spec: {schedulerName: nobody, schedulingGates: [{name: queueyard.io/workflow}], 
 		}
 	})
 	for _, name := range []string{"wait", "behind", "pausing", "train", "op/done", "held", "far", "new", "sweep-nested-0", "sweep", "wf/twin",
-		"job/nightly", "forbidden", "over", "kueued", "elsewhere", "pod/lone", "gated", "nihgtly"} {
+		"job/nightly", "forbidden", "over", "kueued", "elsewhere", "pod/lone", "pod/wide", "pod/evicted", "crew", "gated", "nihgtly"} {
 		s.qy("why", name, "-n", "team")
 	}
 	s.qy("why", "wait", "-n", "team", "-o", "json")

@@ -223,6 +223,10 @@ func sentence(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
+func noNode(queue string) string {
+	return "has room in queue " + queue + " and no node fits it: ask for less, or add nodes"
+}
+
 // add takes over what the scheduler says.
 func (x *Explanation) add(said *visibility.Explanation) {
 	for i := range said.Checks {
@@ -247,9 +251,20 @@ func (x *Explanation) add(said *visibility.Explanation) {
 		}
 	case visibility.BackingOff:
 		x.Reason = said.Reason
-		x.closed(NodeGate, "no node fits: %s", OneLine(said.Message))
+		if said.Reason != corev1.PodReasonUnschedulable {
+			x.closed(FactGate, "%s", OneLine(said.Message))
+			x.Summary = "stands in no line of queue " + said.Queue + " for now: " + said.Reason
+			break
+		}
+		x.closed(NodeGate, "%s", OneLine(said.Message))
 		x.Summary = "has found no node and is tried again in queue " + said.Queue
 	case visibility.Admitted:
+		if said.Reason == corev1.PodReasonUnschedulable {
+			x.Reason = said.Reason
+			x.closed(NodeGate, "%s", OneLine(said.Message))
+			x.Summary = noNode(said.Queue)
+			break
+		}
 		x.Summary = "is admitted by queue " + said.Queue + " and looks for a node"
 	case visibility.Running:
 		x.Summary = "does not wait: it is on a node, in queue " + said.Queue

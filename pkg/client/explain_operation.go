@@ -128,14 +128,14 @@ func (c *Client) explainQueued(ctx context.Context, x *Explanation, op *v1alpha1
 	if run := op.Status.Run; run != nil && run.Kind == "Pod" {
 		said = c.explainLine(ctx, x, "/namespaces/"+run.Namespace+"/pods/"+run.Name+"/explanation")
 	} else if run != nil {
-		said = c.explainLine(ctx, x, "/namespaces/"+run.Namespace+"/operations/"+op.Name+"/explanation", "operationKind", "Operation")
+		said = c.explainLine(ctx, x, "/namespaces/"+run.Namespace+"/operations/"+run.Name+"/explanation", "operationKind", run.Kind)
 	}
 	switch phase {
 	case v1alpha1.StatusUnschedulable:
 		if !said {
-			x.closed(NodeGate, "no node fits: %s", ProgressOf(op).LastMessage())
+			x.closed(NodeGate, "%s", ProgressOf(op).LastMessage())
 		}
-		x.Summary = "has room in queue " + queue + " and no node fits it: ask for less, or add nodes"
+		x.Summary = noNode(queue)
 	case v1alpha1.StatusQueued:
 		if said {
 			return
