@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/misfit"
 	"github.com/queueyard/queueyard/pkg/tenancy"
 )
 
@@ -202,8 +203,8 @@ func (d *Document) Finding(severity Severity, rule, message string) Finding {
 // fieldOf is the field with which a sentence begins, or that it names as a label or annotation.
 var (
 	fieldOf = regexp.MustCompile(`^(?:spec|metadata|status)[A-Za-z0-9_.\[\]/-]*`)
-	// A template's own kind finds a field that it has not; an entrypoint is told without its path.
-	inTemplate = regexp.MustCompile(`^it is no (Pod|Job): unknown field "([^"]+)"`)
+	// A template's own kind finds a field that it has not, or a value that does not fit; an entrypoint is told without its path.
+	inTemplate = regexp.MustCompile(`^it is no (Pod|Job): (?:unknown field ")?([a-z][^": ]*)`)
 	markOf     = regexp.MustCompile(`\b(label|annotation) ([a-z0-9.-]+/[a-z0-9-]+)`)
 )
 
@@ -232,6 +233,14 @@ func (l *linter) said(rule string, err error) {
 	l.add(Error, rule, path, err.Error())
 }
 
+// misfit says which value keeps an object from being read.
+func (l *linter) misfit(into runtime.Object, err error) {
+	if raw, cannot := l.doc.Object.MarshalJSON(); cannot == nil {
+		err = misfit.Explain(raw, into, err)
+	}
+	l.add(Error, RuleSchema, strings.TrimRight(fieldOf.FindString(err.Error()), "."), err.Error())
+}
+
 // strict reads an object of Kubernetes, and finds fields that there are not.
 func (l *linter) strict(into runtime.Object) bool {
 	err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(l.doc.Object.Object, into, true)
@@ -240,7 +249,7 @@ func (l *linter) strict(into runtime.Object) bool {
 	}
 	strict, is := runtime.AsStrictDecodingError(err)
 	if !is {
-		l.add(Error, RuleSchema, "", err.Error())
+		l.misfit(into, err)
 		return false
 	}
 	for _, one := range strict.Errors() {

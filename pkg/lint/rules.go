@@ -49,7 +49,7 @@ func (l *linter) rules(ctx context.Context) {
 		return
 	}
 	if err := convert(l.doc.Object, object); err != nil {
-		l.add(Error, RuleSchema, "", err.Error())
+		l.misfit(object, err)
 		return
 	}
 	check()

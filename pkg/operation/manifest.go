@@ -22,6 +22,7 @@ import (
 	sigsjson "sigs.k8s.io/json"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/misfit"
 )
 
 // Made is what an attempt runs as, ready to be created.
@@ -199,7 +200,7 @@ func strict(tree map[string]any, into Object, apiVersion, kind string) error {
 	}
 	wrong, err := sigsjson.UnmarshalStrict(data, into)
 	if err != nil {
-		return fmt.Errorf("it is no %s: %w", kind, err)
+		return fmt.Errorf("it is no %s: %w", kind, misfit.Explain(data, into, err))
 	}
 	if len(wrong) > 0 {
 		return fmt.Errorf("it is no %s: %w", kind, wrong[0])

@@ -11,6 +11,7 @@ import (
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/directory"
+	"github.com/queueyard/queueyard/pkg/misfit"
 	"github.com/queueyard/queueyard/pkg/operation"
 	"github.com/queueyard/queueyard/pkg/suggest"
 	"github.com/queueyard/queueyard/pkg/tenancy"
@@ -29,7 +30,7 @@ type componentHandler struct {
 func (h *componentHandler) Handle(ctx context.Context, req admission.Request) admission.Response {
 	component := &v1alpha1.Component{}
 	if err := h.decoder.Decode(req, component); err != nil {
-		return malformed(err)
+		return malformed(misfit.Explain(req.Object.Raw, component, err))
 	}
 	if err := validation.Component(component); err != nil {
 		return invalidObject(err)

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/misfit"
 	"github.com/queueyard/queueyard/pkg/operation"
 	"github.com/queueyard/queueyard/pkg/suggest"
 	"github.com/queueyard/queueyard/pkg/tenancy"
@@ -36,7 +37,7 @@ type operationHandler struct {
 func (h *operationHandler) Handle(ctx context.Context, req admission.Request) admission.Response {
 	op := &v1alpha1.Operation{}
 	if err := h.decoder.Decode(req, op); err != nil {
-		return malformed(err)
+		return malformed(misfit.Explain(req.Object.Raw, op, err))
 	}
 	op.Namespace = req.Namespace
 	if err := validation.Termination(op.Spec.Termination); err != nil {

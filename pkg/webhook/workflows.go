@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/misfit"
 	"github.com/queueyard/queueyard/pkg/validation"
 	"github.com/queueyard/queueyard/pkg/workflow/plan"
 )
@@ -29,7 +30,7 @@ type workflowHandler struct {
 func (h *workflowHandler) Handle(ctx context.Context, req admission.Request) admission.Response {
 	w := &v1alpha1.Workflow{}
 	if err := h.decoder.Decode(req, w); err != nil {
-		return malformed(err)
+		return malformed(misfit.Explain(req.Object.Raw, w, err))
 	}
 	w.Namespace = req.Namespace
 	if !validation.WellFormed(&w.Spec) {

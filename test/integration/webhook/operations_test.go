@@ -9,6 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -107,6 +108,22 @@ func TestOperationsAreRefused(t *testing.T) {
 			requireRefused(t, admin.Create(t.Context(), tc.op), operationsWebhook, tc.sentence)
 		})
 	}
+}
+
+// A value that its type does not take is told with its place, which the error of the decoder lacks.
+func TestMisfitsAreTold(t *testing.T) {
+	for kind, spec := range map[string]string{
+		"Operation": `{"component": "divide", "termination": {"ttl": "7d"}}`,
+		"Workflow":  `{"entrypoint": "a", "templates": [{"name": "a", "operation": {"component": "divide", "termination": {"ttl": "7d"}}}]}`,
+		"Component": `{"template": {"pod": {}}, "termination": {"ttl": "7d"}}`,
+	} {
+		o := &unstructured.Unstructured{}
+		require.NoError(t, o.UnmarshalJSON([]byte(`{"apiVersion": "queueyard.io/v1alpha1", "kind": "`+kind+`", "metadata": {"name": "misfit", "namespace": "free"}, "spec": `+spec+`}`)))
+		require.ErrorContains(t, admin.Create(t.Context(), o), `termination.ttl: "7d" is no duration: write numbers with units h, m or s, such as 90s, 1h30m or 168h`)
+	}
+	pod := runsPod(`{"spec":{"containers":[{"name":"main","image":"none","resources":{"requests":{"cpu":"4x"}}}]}}`)
+	requireRefused(t, admin.Create(t.Context(), op("free", "x", func(o *v1alpha1.Operation) { o.Spec.Template = pod })), operationsWebhook,
+		`it is no Pod: spec.containers[0].resources.requests.cpu: "4x" is no quantity: write a number such as 2, 500m or 16Gi`)
 }
 
 func object(apiVersion, kind string) *v1alpha1.RunTemplate {
