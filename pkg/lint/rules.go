@@ -160,12 +160,24 @@ func (l *linter) placed(o metav1.Object, spec *corev1.PodSpec, at string) {
 	}
 }
 
+// unread warns of labels and annotations that would be passed over in silence.
+func (l *linter) unread(said []string, at string) {
+	for _, one := range said {
+		path := strings.TrimSuffix(at, ".")
+		if found := markOf.FindStringSubmatch(one); found != nil {
+			path = at + found[1] + "s." + found[2]
+		}
+		l.add(Warning, RuleReference, path, one)
+	}
+}
+
 func (l *linter) pod() {
 	pod := &corev1.Pod{}
 	if !l.strict(pod) {
 		return
 	}
 	l.declared(pod, "")
+	l.unread(tenancy.UnreadOfPod(pod), "metadata.")
 	l.placed(pod, &pod.Spec, "")
 }
 
@@ -176,6 +188,8 @@ func (l *linter) job() {
 	}
 	l.declared(job, "")
 	l.declared(&job.Spec.Template, "spec.template.")
+	l.unread(tenancy.UnreadOfJob(job), "metadata.")
+	l.unread(tenancy.UnreadOfPod(&job.Spec.Template), "spec.template.metadata.")
 	if _, refusal := tenancy.Combine(claimOf(job), claimOf(&job.Spec.Template)); refusal != nil {
 		l.add(Error, RuleReference, "metadata.labels."+v1alpha1.QueueLabel, refusal.Message)
 	}

@@ -73,6 +73,9 @@ func (h *jobHandler) create(ctx context.Context, req admission.Request, job *bat
 		p.add("/spec/template/spec/schedulerName", v1alpha1.SchedulerName)
 	}
 	response := admission.Patched("", p...)
+	if isNew {
+		response = response.WithWarnings(append(tenancy.UnreadOfJob(job), tenancy.UnreadOfPod(&job.Spec.Template)...)...)
+	}
 	if job.Labels[v1alpha1.KueueLabel] != "" {
 		response = response.WithWarnings(fmt.Sprintf("label %s has Kueue suspend this Job; when Kueue has admitted it, it waits in queue %s, too: leave the label out", v1alpha1.KueueLabel, assignment.Queue))
 	}

@@ -68,7 +68,11 @@ func (h *podHandler) create(ctx context.Context, req admission.Request, pod *cor
 	if pod.Spec.SchedulerName != v1alpha1.SchedulerName {
 		p.add("/spec/schedulerName", v1alpha1.SchedulerName)
 	}
-	return admission.Patched("", p...)
+	response := admission.Patched("", p...)
+	if isNew {
+		response = response.WithWarnings(tenancy.UnreadOfPod(pod)...)
+	}
+	return response
 }
 
 // update is asked only when a label or annotation of Queueyard changes. A pod that waits may move

@@ -64,6 +64,12 @@ func TestJobOfKueueIsWarnedOf(t *testing.T) {
 	require.Empty(t, warnings.String())
 	require.NoError(t, c.Create(t.Context(), job("free", "kueue", jobLabels(map[string]string{v1alpha1.QueueLabel: "cpu", v1alpha1.KueueLabel: "main"}))))
 	require.Equal(t, "Warning: label kueue.x-k8s.io/queue-name has Kueue suspend this Job; when Kueue has admitted it, it waits in queue cpu, too: leave the label out\n", warnings.String())
+	warnings.Reset()
+	require.NoError(t, c.Create(t.Context(), job("free", "misspelt", jobLabels(map[string]string{"queueyard.io/queu": "cpu"}))))
+	require.Equal(t, "Warning: label queueyard.io/queu is not known (did you mean queueyard.io/queue?): correct it, or leave it out\n", warnings.String())
+	warnings.Reset()
+	require.NoError(t, c.Create(t.Context(), pod("free", labels(map[string]string{v1alpha1.PriorityAnnotation: "5"}))))
+	require.Equal(t, "Warning: label queueyard.io/priority is not read here: write it as an annotation of the pod, or of the pod template\n", warnings.String())
 }
 
 // podOf waits for the pod that Kubernetes makes for a Job.
