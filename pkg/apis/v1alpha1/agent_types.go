@@ -51,6 +51,7 @@ type AgentSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(r, type(self[r]) == int ? self[r] >= 0 : sign(quantity(self[r])) >= 0)",message="a price must be 0 or more"
+	// +kubebuilder:validation:XValidation:rule="self.all(r, r.contains('/') || r.startsWith('hugepages-') || r in ['cpu', 'memory', 'ephemeral-storage', 'pods'])",message="no pod can ask for such a resource: write cpu, memory, ephemeral-storage, pods, hugepages-SIZE, or a name with its domain, such as nvidia.com/gpu"
 	Prices map[corev1.ResourceName]resource.Quantity `json:"prices,omitempty"`
 }
 

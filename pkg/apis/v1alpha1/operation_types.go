@@ -56,7 +56,7 @@ type OperationSpec struct {
 	// +optional
 	Approved *bool `json:"approved,omitempty"`
 
-	// DesiredState is Run or Stopped.
+	// DesiredState is Run or Stopped. Default: Run.
 	// +optional
 	// +kubebuilder:default=Run
 	DesiredState DesiredState `json:"desiredState,omitempty"`

@@ -58,6 +58,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.routing) || has(self.agents) && size(self.agents) > 0",message="routing chooses among agents: name them"
 type QueueSpec struct {
 	// Agent serves this queue; its concurrency is shared by all queues it serves. It says nothing where agents are named.
+	// Default: default.
 	// +optional
 	// +kubebuilder:default=default
 	// +kubebuilder:validation:MinLength=1
@@ -103,7 +104,7 @@ type QueueSpec struct {
 	// +optional
 	Quota *Quota `json:"quota,omitempty"`
 
-	// Strategy is BestEffortFIFO (pass over what does not fit) or StrictFIFO (wait for the head).
+	// Strategy is BestEffortFIFO (pass over what does not fit) or StrictFIFO (wait for the head). Default: BestEffortFIFO.
 	// +optional
 	// +kubebuilder:default=BestEffortFIFO
 	Strategy QueueStrategy `json:"strategy,omitempty"`
@@ -116,7 +117,7 @@ type QueueSpec struct {
 	// +kubebuilder:default=Never
 	Preemption QueuePreemption `json:"preemption,omitempty"`
 
-	// State is Open, Paused (accepts operations, admits none) or Draining (accepts none, admits what waits).
+	// State is Open, Paused (accepts operations, admits none) or Draining (accepts none, admits what waits). Default: Open.
 	// +optional
 	// +kubebuilder:default=Open
 	State QueueState `json:"state,omitempty"`
@@ -231,6 +232,7 @@ type QueueOperations struct {
 // +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pending`
 // +kubebuilder:printcolumn:name="Oldest",type=date,JSONPath=`.status.oldestPending`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.spec.state`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Agent",type=string,JSONPath=`.spec.agent`
 // +kubebuilder:printcolumn:name="Agents",type=string,JSONPath=`.spec.agents`,priority=1
 // +kubebuilder:printcolumn:name="Waiting",type=integer,priority=1,JSONPath=`.status.operations.waiting`

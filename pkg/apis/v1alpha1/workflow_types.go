@@ -78,7 +78,7 @@ type WorkflowSpec struct {
 	// +optional
 	Approved *bool `json:"approved,omitempty"`
 
-	// DesiredState is Run or Stopped. Set back to Run, a stopped workflow goes on with what it has not done.
+	// DesiredState is Run (default) or Stopped. Set back to Run, a stopped workflow goes on with what it has not done.
 	// +optional
 	// +kubebuilder:default=Run
 	DesiredState DesiredState `json:"desiredState,omitempty"`
