@@ -138,6 +138,9 @@ func TestLogs(t *testing.T) {
 	s.qy("logs", "sweep", "-n", "team")
 	s.qy("logs", "held", "-n", "team")
 	s.qy("logs", "train", "-n", "team", "--attempt", "7")
+	s.given(`{apiVersion: v1, kind: Pod, metadata: {name: waits, namespace: team}, spec: {schedulerName: nobody, containers: [{name: main, image: none}]}}`)
+	s.qy("logs", "pod/waits", "-n", "team")
+	require.NoError(t, shared.admin.DeleteAllOf(t.Context(), podKind.new(), client.InNamespace("team")))
 }
 
 func TestRun(t *testing.T) {

@@ -81,6 +81,14 @@ func (c *cluster) find(ctx context.Context, k kind, name string, into client.Obj
 	return c.unknown(ctx, name, k)
 }
 
+// either is a choice: "operation, workflow or job".
+func either(of []string) string {
+	if last := len(of) - 1; last > 0 {
+		return strings.Join(of[:last], ", ") + " or " + of[last]
+	}
+	return strings.Join(of, "")
+}
+
 // unknown is the error that nothing of the kinds has a name.
 func (c *cluster) unknown(ctx context.Context, name string, kinds ...kind) error {
 	var names, what []string
@@ -96,7 +104,7 @@ func (c *cluster) unknown(ctx context.Context, name string, kinds ...kind) error
 	if place != "" {
 		remedy = fmt.Sprintf("qy list -n %s lists what is there", c.namespace)
 	}
-	return fmt.Errorf("there is no %s %q%s%s: %s", strings.Join(what, " or "), name, place, suggest.DidYouMean(name, names), remedy)
+	return fmt.Errorf("there is no %s %q%s%s: %s", either(what), name, place, suggest.DidYouMean(name, names), remedy)
 }
 
 // names of a kind; none where they can't be listed.

@@ -232,21 +232,36 @@ func (l *list) run(ctx context.Context) error {
 	if l.watch {
 		return l.follow(ctx, c, options, entries, t)
 	}
-	l.notes(c, len(entries), hidden)
+	l.notes(ctx, c, len(entries), hidden)
 	return nil
 }
 
 // notes say beside the table what is not in it.
-func (l *list) notes(c *cluster, shown, hidden int) {
+func (l *list) notes(ctx context.Context, c *cluster, shown, hidden int) {
 	place := "in namespace " + c.namespace
 	if l.all {
 		place = "in any namespace"
 	}
 	switch {
 	case shown == 0 && hidden == 0:
+		l.typos(ctx, c)
 		fmt.Fprintf(l.shell.ErrOut, "Nothing is to be listed %s.\n", place)
 	case hidden > 0:
 		fmt.Fprintf(l.shell.ErrOut, "%s not shown: --children shows what is part of workflows.\n", count(hidden, "more is", "more are"))
+	}
+}
+
+// typos say that a queue or project of which nothing is to be listed does not exist.
+func (l *list) typos(ctx context.Context, c *cluster) {
+	for _, asked := range []struct {
+		kind kind
+		name string
+		into client.Object
+	}{{queueKind, queueName(l.queue), &v1alpha1.Queue{}}, {projectKind, l.project, &v1alpha1.Project{}}} {
+		if asked.name == "" || !apierrors.IsNotFound(c.Get(ctx, client.ObjectKey{Name: asked.name}, asked.into)) {
+			continue
+		}
+		fmt.Fprintf(l.shell.ErrOut, "warning: %s\n", c.unknown(ctx, asked.name, asked.kind))
 	}
 }
 

@@ -109,8 +109,10 @@ func (l *logs) pods(ctx context.Context, c *cluster, o client.Object) (pods []co
 	if err := poll(ctx, 0, look, nil); err != nil {
 		return nil, err
 	}
-	if len(pods) > 0 {
+	if slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Spec.NodeName != "" }) {
 		return pods, nil
+	} else if len(pods) > 0 && !queueyard.Over(o) {
+		return nil, fmt.Errorf("%s is on no node yet: qy why %s says what it waits for, and --follow waits for it", queueyard.Title(o), queueyard.Title(o))
 	}
 	switch o := o.(type) {
 	case *v1alpha1.Operation:

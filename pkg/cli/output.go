@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 type output struct {
 	shell     *Shell
 	format    string
+	formats   []string // those that help names
 	noHeaders bool
 	flags     *genericclioptions.PrintFlags
 }
@@ -35,10 +37,10 @@ func (o *output) addTo(cmd *cobra.Command) {
 }
 
 func (o *output) addFormat(cmd *cobra.Command, own ...string) {
-	formats := append(own, "json", "yaml", "name", "jsonpath=TEMPLATE")
-	cmd.Flags().StringVarP(&o.format, "output", "o", "", "how to print: "+strings.Join(formats, ", "))
+	o.formats = append(slices.Clone(own), "json", "yaml", "name", "jsonpath=TEMPLATE")
+	cmd.Flags().StringVarP(&o.format, "output", "o", "", "how to print: "+strings.Join(o.formats, ", "))
 	o.flags.JSONYamlPrintFlags.AddFlags(cmd)
-	complete(cmd, "output", append(own, "json", "yaml", "name", "jsonpath=")...)
+	complete(cmd, "output", append(slices.Clone(own), "json", "yaml", "name", "jsonpath=")...)
 }
 
 // own says that qy prints by itself, and whether wide.
@@ -61,6 +63,9 @@ func (o *output) table(t *table, wide bool) error {
 func (o *output) object(object runtime.Object) error {
 	printer, err := o.flags.ToPrinter()
 	if err != nil {
+		if genericclioptions.IsNoCompatiblePrinterError(err) {
+			return fmt.Errorf("-o %q: write %s", o.format, either(o.formats))
+		}
 		return fmt.Errorf("-o %s: %w", o.format, err)
 	}
 	if meta.IsListType(object) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -102,7 +103,10 @@ func newQueuesCreate(s *Shell) *cobra.Command {
 					fmt.Fprintf(s.ErrOut, "warning: %s; nothing is admitted before there is one\n", s.explain(err))
 				}
 			}
-			if err := c.Create(cmd.Context(), q, client.FieldOwner(fieldManager)); err != nil {
+			err = c.Create(cmd.Context(), q, client.FieldOwner(fieldManager))
+			if apierrors.IsAlreadyExists(err) {
+				return fmt.Errorf("there is a queue %q already: qy queues edit-limits %s changes its limits", q.Name, q.Name)
+			} else if err != nil {
 				return err
 			}
 			fmt.Fprintf(s.Out, "queue %s is created\n", q.Name)
@@ -185,6 +189,9 @@ func newQueuesState(s *Shell, state v1alpha1.QueueState, use, short, means strin
 				q := &v1alpha1.Queue{}
 				if err := c.find(cmd.Context(), queueKind, name, q); err != nil {
 					return err
+				}
+				if q.DeletionTimestamp != nil {
+					return fmt.Errorf("queue %s is being deleted: it takes no new operations, admits what waits, and goes when nothing is left; create it anew then", name)
 				}
 				asBefore := ""
 				if q.Spec.State == state {

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
@@ -93,8 +94,15 @@ func TestQueuesEdit(t *testing.T) {
 	require.Equal(t, v1alpha1.QueueDraining, spec("gpu").State)
 	s.qy("queues", "open", "gpu", "cup")
 	require.Equal(t, v1alpha1.QueueOpen, spec("gpu").State)
+	full := object(s, &v1alpha1.Queue{}, "", "gpu")
+	controllerutil.AddFinalizer(full, v1alpha1.QueueFinalizer)
+	require.NoError(t, shared.admin.Update(t.Context(), full))
 	s.qy("queues", "delete", "gpu", "cpu")
 	s.qy("queues", "delete", "cpu")
+	s.qy("queues", "open", "gpu")
+	full = object(s, &v1alpha1.Queue{}, "", "gpu")
+	controllerutil.RemoveFinalizer(full, v1alpha1.QueueFinalizer)
+	require.NoError(t, shared.admin.Update(t.Context(), full))
 }
 
 func TestTenants(t *testing.T) {

@@ -51,7 +51,7 @@ func (c *cluster) resolve(ctx context.Context, name string, kinds ...kind) (clie
 	if before, after, ok := strings.Cut(name, "/"); ok {
 		k, known := short[strings.TrimSuffix(before, "."+v1alpha1.GroupVersion.Group)]
 		if !known || !slices.ContainsFunc(kinds, func(x kind) bool { return x.singular == k.singular }) {
-			return nil, fmt.Errorf("%q is no kind that this takes%s: write one of %s before the slash", before, suggest.DidYouMean(before, kindNames(kinds)), strings.Join(kindNames(kinds), ", "))
+			return nil, fmt.Errorf("%q is no kind that this takes%s: write %s before the slash", before, suggest.DidYouMean(before, kindNames(kinds)), either(kindNames(kinds)))
 		}
 		kinds, name = []kind{k}, after
 	}

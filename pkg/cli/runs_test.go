@@ -171,6 +171,8 @@ func TestList(t *testing.T) {
 	s.qy("list", "-n", "team", "--project", "vision", "-l", "team=vision")
 	s.qy("list", "-n", "team", "-l", "team=vision", "-o", "jsonpath={.items[*].status.phase}")
 	s.qy("list", "-n", "nowhere")
+	s.given("{kind: Queue, metadata: {name: gpu}}")
+	s.qy("list", "-n", "team", "--queue", "gup", "--project", "visoin")
 	s.qy("list", "-n", "team", "--status", "runing")
 	s.qy("list", "-n", "team", "--sort-by", "aeg")
 	s.qy("list", "-n", "team", "-l", "a=(b")
