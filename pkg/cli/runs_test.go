@@ -313,7 +313,16 @@ spec: {queue: gpu, template: {pod: {spec: {}}}}
 status:
   phase: queued
   queue: gpu
-  run: {apiVersion: v1, kind: Pod, namespace: team, name: behind-x-1}
+  timeline: [{status: queued, time: "2026-03-01T11:20:00.000000Z", reason: Queued}]
+  conditions: [{type: Admitted, status: "False", reason: QueueFull, message: "queue gpu: 4/4 operations running; position 500 of 700", lastTransitionTime: "2026-03-01T11:50:02Z"}]
+---
+kind: Operation
+metadata: {name: blind}
+spec: {queue: gpu, template: {pod: {spec: {}}}}
+status:
+  phase: queued
+  queue: gpu
+  run: {apiVersion: v1, kind: Pod, namespace: team, name: blind-x-1}
   timeline: [{status: queued, time: "2026-03-01T11:20:00.000000Z", reason: Queued}]
   conditions: [{type: Admitted, status: "False", reason: QueueFull, message: "queue gpu: 4/4 operations running; position 500 of 700", lastTransitionTime: "2026-03-01T11:50:02Z"}]
 ---
@@ -376,7 +385,7 @@ spec: {schedulerName: nobody, schedulingGates: [{name: queueyard.io/workflow}], 
 			require.NoError(t, shared.admin.DeleteAllOf(context.Background(), o, client.InNamespace("team")))
 		}
 	})
-	for _, name := range []string{"wait", "behind", "pausing", "train", "op/done", "held", "far", "new", "sweep-nested-0", "sweep", "wf/twin",
+	for _, name := range []string{"wait", "behind", "blind", "pausing", "train", "op/done", "held", "far", "new", "sweep-nested-0", "sweep", "wf/twin",
 		"job/nightly", "forbidden", "over", "kueued", "elsewhere", "pod/lone", "pod/wide", "pod/evicted", "crew", "gated", "nihgtly"} {
 		s.qy("why", name, "-n", "team")
 	}

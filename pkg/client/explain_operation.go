@@ -142,8 +142,8 @@ func (c *Client) explainQueued(ctx context.Context, x *Explanation, op *v1alpha1
 		}
 		x.Summary = "waits in queue " + queue
 		x.waits(waits)
-		if waits != nil {
-			x.Notes, x.Unanswered = []string{"It has no pod in the line yet: only operations near its head do."}, nil
+		if waits != nil && x.Unanswered == nil {
+			x.Notes = []string{"It has no pod in the line yet: only operations near its head do."}
 		}
 	case v1alpha1.StatusWarning:
 		x.closed(NodeGate, "%s", ProgressOf(op).LastMessage())
