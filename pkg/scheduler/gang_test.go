@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/utils/ptr"
 	podgroups "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
@@ -204,6 +205,13 @@ func TestGangsFollowOneAnotherInTheSchedulersQueue(t *testing.T) {
 		order += pod.Name[:1]
 	}
 	require.Contains(t, []string{"ggghhh", "hhhggg"}, order)
+}
+
+func TestPodWithoutAGangIsNotToldOfIt(t *testing.T) {
+	result, status := gangPlacement{}.PostFilter(t.Context(), nil, testPod("p", "q"), nil)
+	require.Equal(t, &fwk.PostFilterResult{}, result)
+	require.Equal(t, fwk.Unschedulable, status.Code())
+	require.Empty(t, status.Message())
 }
 
 // People ask for the Job that they made, whose pods stand in line as a PodGroup.

@@ -12,10 +12,13 @@ import (
 )
 
 // gangPlacement is Coscheduling, which keeps the pods of a gang from their nodes until all have one.
-// It adds what a profile needs to batch pods that are alike.
+// It adds what a profile needs to batch pods that are alike, and keeps quiet about others.
 type gangPlacement struct{ *coscheduling.Coscheduling }
 
-var _ fwk.SignPlugin = gangPlacement{}
+var (
+	_ fwk.SignPlugin       = gangPlacement{}
+	_ fwk.PostFilterPlugin = gangPlacement{}
+)
 
 // SignPod leaves the pods of gangs out of batches; of others Coscheduling looks at nothing.
 func (gangPlacement) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
@@ -23,6 +26,14 @@ func (gangPlacement) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment
 		return nil, fwk.NewStatus(fwk.Unschedulable, "pods of a gang are placed one by one")
 	}
 	return nil, nil
+}
+
+// PostFilter says nothing of a pod without a group: that it has none is no reason why no node fits it.
+func (g gangPlacement) PostFilter(ctx context.Context, state fwk.CycleState, pod *v1.Pod, nodes fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
+	if pod.Labels[podgroups.PodGroupLabel] == "" {
+		return &fwk.PostFilterResult{}, fwk.NewStatus(fwk.Unschedulable)
+	}
+	return g.Coscheduling.PostFilter(ctx, state, pod, nodes)
 }
 
 func newGangPlacement(ctx context.Context, args runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
