@@ -133,6 +133,14 @@ func TestRender(t *testing.T) {
 	}
 }
 
+// n: 3 is what YAML reads as false: 3.
+func TestNamesThatYAMLReadsOtherwise(t *testing.T) {
+	e, err := NewEnvironment(Declarations{Params: map[string]Type{"false": params.Int}})
+	require.NoError(t, err)
+	_, errs := Compile("{{ params.n }}", "spec", e)
+	require.ErrorContains(t, errs.Err(), "YAML reads names such as y, n, yes, no, on and off as true or false: write the name in quotes where it is given")
+}
+
 func TestStaticErrors(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"a misspelt param", "--lr={{ params.lrr * 2 }}", `spec: in {{ params.lrr * 2 }} (column 9): params.lrr does not exist (did you mean params.lr?): declare it, or use one of: batch-size, debug, env, epochs, extra, layers, lr, name`},

@@ -286,6 +286,9 @@ func (n *namer) unknown(at ast.Expr, operand, name string, known []string) {
 	case len(known) == 0:
 		remedy = "nothing is declared in " + operand
 	}
+	if operand == paramsRoot && (slices.Contains(known, "true") || slices.Contains(known, "false")) {
+		remedy += "; YAML reads names such as y, n, yes, no, on and off as true or false: write the name in quotes where it is given"
+	}
 	n.fault(at, message, remedy)
 }
 

@@ -126,12 +126,13 @@ func TestResolve(t *testing.T) {
 
 func TestResolveSeveral(t *testing.T) {
 	inputs := []v1alpha1.Input{{Name: "lr", Type: Float}, {Name: "epochs", Type: Int}}
-	_, errs := Resolve(inputs, v1alpha1.Values{"epoch": *raw("3"), "lr": *raw(`"x"`), "z": *raw("1")}, "spec.params")
-	require.Len(t, errs, 4)
+	_, errs := Resolve(inputs, v1alpha1.Values{"epoch": *raw("3"), "lr": *raw(`"x"`), "z": *raw("1"), "true": *raw("2")}, "spec.params")
+	require.Len(t, errs, 5)
 	require.Equal(t, `spec.params.lr: param "lr" is declared as a float and has the value "x", a string: give it a float`, errs[0].Error())
 	require.Equal(t, `spec.params.epochs: param "epochs" is missing: give it an int`, errs[1].Error())
 	require.Equal(t, `spec.params.epoch: there is no param "epoch" (did you mean "epochs"?): remove it, or declare it as an input`, errs[2].Error())
-	require.Equal(t, `spec.params.z: there is no param "z": remove it, or declare it as an input`, errs[3].Error())
+	require.Equal(t, `spec.params.true: there is no param "true": YAML reads names such as y, n, yes, no, on and off so: write the name in quotes`, errs[3].Error(), "y: 2")
+	require.Equal(t, `spec.params.z: there is no param "z": remove it, or declare it as an input`, errs[4].Error())
 	require.Equal(t, map[string]Type{"lr": Float, "epochs": Int}, TypesOf(inputs))
 }
 

@@ -42,7 +42,11 @@ func Resolve(inputs []v1alpha1.Input, given v1alpha1.Values, path string) (map[s
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if !slices.Contains(names, name) {
-			errs = append(errs, &Error{path + "." + name, fmt.Sprintf("there is no param %q%s", name, suggest.DidYouMean(name, names)), "remove it, or declare it as an input"})
+			remedy := "remove it, or declare it as an input"
+			if name == "true" || name == "false" {
+				remedy = "YAML reads names such as y, n, yes, no, on and off so: write the name in quotes"
+			}
+			errs = append(errs, &Error{path + "." + name, fmt.Sprintf("there is no param %q%s", name, suggest.DidYouMean(name, names)), remedy})
 		}
 	}
 	if len(errs) > 0 {
