@@ -106,7 +106,11 @@ func (l *linting) print(findings []lint.Finding, checked, passedOver, wrong int)
 	if passedOver > 0 {
 		fmt.Fprintf(s.ErrOut, "%s of other kinds passed over\n", count(passedOver, "object", "objects"))
 	}
-	fmt.Fprintf(s.ErrOut, "%s checked, %s\n", count(checked, "object", "objects"), count(wrong, "error", "errors"))
+	summary := count(wrong, "error", "errors")
+	if warnings := len(findings) - wrong; warnings > 0 {
+		summary += ", " + count(warnings, "warning", "warnings")
+	}
+	fmt.Fprintf(s.ErrOut, "%s checked, %s\n", count(checked, "object", "objects"), summary)
 	return nil
 }
 
