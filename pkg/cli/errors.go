@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -49,6 +50,9 @@ func (s *Shell) context() string {
 	return fmt.Sprintf(" of context %q", name)
 }
 
+// onlyReads finds the verb in what the API server says.
+var onlyReads = regexp.MustCompile(` cannot (get|list|watch) resource `)
+
 // forbiddenRemedy names the role that the cluster's administrators can give. What admission refuses says itself what to do.
 func forbiddenRemedy(refused apierrors.APIStatus) string {
 	details := refused.Status().Details
@@ -56,7 +60,12 @@ func forbiddenRemedy(refused apierrors.APIStatus) string {
 		return ""
 	}
 	switch details.Kind {
-	case "agents", "queues", "projects", "organizations", "assignments", "leases":
+	case "agents", "queues", "projects", "organizations":
+		if onlyReads.MatchString(refused.Status().Message) {
+			return "; ClusterRole queueyard-viewer may, given by a ClusterRoleBinding: they belong to no namespace"
+		}
+		return "; ClusterRole queueyard-admin may"
+	case "assignments", "leases":
 		return "; ClusterRole queueyard-admin may"
 	case "operations", "workflows", "components":
 		return "; in its namespace the ClusterRoles view may read and edit may write"

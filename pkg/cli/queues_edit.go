@@ -99,7 +99,7 @@ func newQueuesCreate(s *Shell) *cobra.Command {
 				return fmt.Errorf("--dry-run is %q: write none or client", dryRun)
 			}
 			for _, name := range tenancy.InfoOf(q).Agents {
-				if err := c.find(cmd.Context(), agentKind, name, &v1alpha1.Agent{}); err != nil {
+				if err := c.find(cmd.Context(), agentKind, name, &v1alpha1.Agent{}); err != nil && !apierrors.IsForbidden(err) {
 					fmt.Fprintf(s.ErrOut, "warning: %s; nothing is admitted before there is one\n", s.explain(err))
 				}
 			}

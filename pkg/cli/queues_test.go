@@ -157,5 +157,6 @@ func TestRoot(t *testing.T) {
 	s.qy("queues", "--no-header")
 	s.qy("agents", "--server", "https://127.0.0.1:1")
 	s.qy("agents", "--as", "nobody")
+	s.qy("queues", "create", "q", "--as", "nobody")
 	s.qy("agents", "--context", "elsewhere")
 }
