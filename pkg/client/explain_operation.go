@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,7 +27,10 @@ func (c *Client) explainOperation(ctx context.Context, x *Explanation, op *v1alp
 	x.people(op, op.Spec.DesiredState, op.Spec.Approved)
 	switch {
 	case Over(op):
-		x.Summary = fmt.Sprintf("does not wait: it is over, %s. %s", phase, last)
+		x.Summary = fmt.Sprintf("does not wait: it is over, %s", phase)
+		if !strings.EqualFold(last, string(phase)) { // it says more than that
+			x.Summary += ". " + last
+		}
 		return
 	case phase.Final():
 		x.Summary = "has ended and is about to run again"
