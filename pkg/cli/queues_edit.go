@@ -226,8 +226,8 @@ func newQueuesDelete(s *Shell) *cobra.Command {
 				if err := c.Delete(cmd.Context(), q); err != nil {
 					return err
 				}
-				if q.Status.Admitted+q.Status.Pending > 0 {
-					fmt.Fprintf(s.Out, "queue %s takes no new operations, and goes when its %d admitted and %d pending ones are over\n", name, q.Status.Admitted, q.Status.Pending)
+				if waiting := waitingIn(q); q.Status.Admitted+waiting > 0 {
+					fmt.Fprintf(s.Out, "queue %s takes no new operations, and goes when its %d admitted and %d pending ones are over\n", name, q.Status.Admitted, waiting)
 				} else {
 					fmt.Fprintf(s.Out, "queue %s is deleted\n", name)
 				}

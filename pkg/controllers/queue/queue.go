@@ -1,5 +1,5 @@
-// Package queue keeps a deleted Queue until nothing waits or runs in it. Of this cluster the status says so, which
-// the scheduler writes; of others the operations do, as an agent may be away or behind.
+// Package queue keeps a deleted Queue until nothing waits or runs in it. Of pods the status says so, which the scheduler
+// writes; of operations they do themselves: many wait without a pod, and an agent in another cluster may be away or behind.
 package queue
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 )
 
-// lookAgain is when a queue is looked at again that operations in other clusters keep.
+// lookAgain is when a queue is looked at again that operations keep.
 const lookAgain = 5 * time.Second
 
 // Reconciler adds the finalizer to queues and takes it away when they are deleted and empty.
@@ -39,15 +39,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before := q.DeepCopy()
-	elsewhere := false
+	kept := false
 	if !q.DeletionTimestamp.IsZero() {
 		var err error
-		if elsewhere, err = r.elsewhere(ctx, q.Name); err != nil {
+		if kept, err = r.kept(ctx, q.Name); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
-	if !decide(q, elsewhere) {
-		if elsewhere {
+	if !decide(q, kept) {
+		if kept {
 			return ctrl.Result{RequeueAfter: lookAgain}, nil // no event of the queue says that they have ended
 		}
 		return ctrl.Result{}, nil
@@ -57,21 +57,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{}, client.IgnoreNotFound(r.client.Patch(ctx, q, patch))
 }
 
-// elsewhere tells whether operations of a queue wait for other clusters, or run there.
-func (r *Reconciler) elsewhere(ctx context.Context, queue string) (bool, error) {
+// kept tells whether operations of a queue wait or run, in whatever cluster; those that nobody has approved stand in no line.
+func (r *Reconciler) kept(ctx context.Context, queue string) (bool, error) {
 	ops := &v1alpha1.OperationList{}
 	err := r.client.List(ctx, ops, client.UnsafeDisableDeepCopy)
 	return slices.ContainsFunc(ops.Items, func(op v1alpha1.Operation) bool {
-		return op.Status.Queue == queue && op.Status.Agent != "" && !op.Status.Phase.Final()
+		return op.Status.Queue == queue && op.Status.Phase != v1alpha1.StatusOnSchedule && !op.Status.Phase.Final()
 	}), err
 }
 
 // decide gives the queue the finalizers it should have and tells whether that changed anything.
-func decide(q *v1alpha1.Queue, elsewhere bool) bool {
+func decide(q *v1alpha1.Queue, kept bool) bool {
 	if q.DeletionTimestamp.IsZero() {
 		return controllerutil.AddFinalizer(q, v1alpha1.QueueFinalizer)
 	}
-	return !elsewhere && empty(q) && controllerutil.RemoveFinalizer(q, v1alpha1.QueueFinalizer)
+	return !kept && empty(q) && controllerutil.RemoveFinalizer(q, v1alpha1.QueueFinalizer)
 }
 
 // empty tells whether the scheduler has seen the deletion and counted nothing since: a deletion
