@@ -43,6 +43,8 @@ type Reconciler struct {
 	clock  clock.Clock
 	feed   *feed
 	kinds  *kinds
+	// failures are what events say of what does not start.
+	failures *failures
 	// written is what the cache may not have yet.
 	written *written
 	// defaultQueue is that of what names none.
@@ -74,6 +76,7 @@ func Setup(mgr ctrl.Manager, defaultQueue string, options ...Option) error {
 	r := &Reconciler{
 		client: mgr.GetClient(), live: mgr.GetAPIReader(), clock: clock.RealClock{}, written: written,
 		feed: newFeed(mgr.GetClient(), mgr.GetAPIReader(), written), kinds: kinds, defaultQueue: defaultQueue,
+		failures: newFailures(mgr.GetAPIReader(), clock.RealClock{}),
 	}
 	for _, option := range options {
 		option(r)

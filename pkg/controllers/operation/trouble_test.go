@@ -1,15 +1,21 @@
 package operation
 
 import (
+	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	"github.com/queueyard/queueyard/pkg/operation"
@@ -47,10 +53,9 @@ func TestTrouble(t *testing.T) {
 				e.Namespace, e.Name, e.InvolvedObject.UID = "team", string(rune('a'+i)), pod.UID
 				objects = append(objects, &e)
 			}
-			reader := fake.NewClientBuilder().WithScheme(scheme()).WithObjects(objects...).WithIndex(&corev1.Event{}, "involvedObject.uid", func(o client.Object) []string {
-				return []string{string(o.(*corev1.Event).InvolvedObject.UID)}
-			}).Build()
-			w := &work{Reconciler: &Reconciler{live: reader, clock: testingclock.NewFakeClock(scheduled.Add(time.Minute))}, op: &v1alpha1.Operation{}}
+			reader := fake.NewClientBuilder().WithScheme(scheme()).WithObjects(objects...).Build()
+			now := testingclock.NewFakeClock(scheduled.Add(time.Minute))
+			w := &work{Reconciler: &Reconciler{clock: now, failures: newFailures(reader, now)}, op: &v1alpha1.Operation{}}
 			cause := w.trouble(t.Context(), pod, operation.Observation{ScheduledAt: scheduled, StartingAt: scheduled.Add(time.Second)})
 			if c.want == "" {
 				assert.Nil(t, cause)
@@ -59,4 +64,38 @@ func TestTrouble(t *testing.T) {
 			assert.Equal(t, c.want, cause.Reason)
 		})
 	}
+}
+
+// However many pods start in a namespace, its events are read once in a while, and told apart by whom they are of.
+func TestFailuresAreReadOnce(t *testing.T) {
+	now := testingclock.NewFakeClock(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC))
+	var lists atomic.Int64
+	builder := fake.NewClientBuilder().WithScheme(scheme()).WithInterceptorFuncs(interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			lists.Add(1)
+			return c.List(ctx, list, options...)
+		},
+	})
+	pods := make([]*corev1.Pod, 100)
+	for i := range pods {
+		pods[i] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: []string{"a", "b"}[i%2], UID: types.UID(fmt.Sprint(i))}}
+	}
+	broken := pods[6]
+	builder.WithObjects(&corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "e"}, InvolvedObject: corev1.ObjectReference{UID: broken.UID},
+		Type: corev1.EventTypeWarning, Reason: "FailedMount", LastTimestamp: metav1.NewTime(now.Now())})
+	f := newFailures(builder.Build(), now)
+	ask := func() {
+		for _, pod := range pods {
+			found, err := f.of(t.Context(), pod)
+			require.NoError(t, err)
+			require.Equal(t, pod == broken, found != nil)
+		}
+	}
+	ask()
+	now.Step(startsWithin - time.Second)
+	ask()
+	require.EqualValues(t, 2, lists.Load(), "one of each namespace")
+	now.Step(time.Second)
+	ask()
+	require.EqualValues(t, 4, lists.Load())
 }
