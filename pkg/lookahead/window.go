@@ -28,8 +28,8 @@ const (
 	// maxUnbound bounds the operations of a queue that have pods and no node yet, whatever room there
 	// seems to be for them.
 	maxUnbound = 256
-	// maxStuck bounds the operations of a queue that have pods and that no node fits: behind them the
-	// line waits as objects.
+	// maxStuck bounds the operations of a queue that have pods and that no node fits, or that may not have pods now: behind them
+	// the line waits as objects.
 	maxStuck = 128
 	// batch bounds the admissions of one call.
 	batch = 256
@@ -85,7 +85,7 @@ func (r *ranks) Pop() any {
 type line struct {
 	ops   int
 	due   map[string]bool // have pods, or are about to
-	stuck int             // are due, and no node fits them
+	stuck int             // are due, and others go before them
 	held  ranks           // would be admitted, but for too many before them; some have left since
 }
 
@@ -165,8 +165,9 @@ func (w *Window) HasRoom(uid string) bool {
 	return w.open && w.ledger.State(uid).Holds()
 }
 
-// Wait enters an operation that has no node, and says whether it is due. One that has its pods is.
-func (w *Window) Wait(op ledger.Pod, hasPods, noNodeFits bool) (due bool) {
+// Wait enters an operation that has no node, and says whether it is due. One that has its pods is. Stuck: no node fits it, or its
+// namespace takes no pods, so others go before it.
+func (w *Window) Wait(op ledger.Pod, hasPods, stuck bool) (due bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := w.ops[op.UID]
@@ -186,7 +187,7 @@ func (w *Window) Wait(op ledger.Pod, hasPods, noNodeFits bool) (due bool) {
 		w.ledger.Remove(op.UID) // it ran, and waits again
 	}
 	w.ledger.Enter(inQueue(op))
-	w.setStuck(op.UID, o, noNodeFits)
+	w.setStuck(op.UID, o, stuck)
 	if to := rankOf(op); to != o.rank {
 		o.rank = to
 		if w.ledger.State(op.UID) == ledger.Admitted && !o.due {
@@ -224,7 +225,7 @@ func (w *Window) setDue(uid string, o *operation, due bool) {
 	}
 }
 
-// setStuck takes an operation that no node fits out of the line, as the scheduler does while others wait.
+// setStuck takes an operation that can have no node out of the line, as the scheduler does while others wait.
 func (w *Window) setStuck(uid string, o *operation, stuck bool) {
 	if stuck {
 		w.ledger.Suspend(uid, "no node fits it") // again, if what was entered differs from before

@@ -116,6 +116,16 @@ const (
 	WaitingCondition = "Admitted"
 	// StalledCondition on an operation is True when it failed.
 	StalledCondition = "Stalled"
+	// ProgressingCondition on a workflow is False while the controller cannot lead it on, and says why; it goes when that is over.
+	ProgressingCondition = "Progressing"
+)
+
+// Reasons of what waits for the API server to take what it is to run as. ReasonFailedCreate is what Kubernetes' controllers call all
+// that is neither of the others.
+const (
+	ReasonResourceQuotaExceeded = "ResourceQuotaExceeded"
+	ReasonNamespaceTerminating  = "NamespaceTerminating"
+	ReasonFailedCreate          = "FailedCreate"
 )
 
 // ReasonUnreachable is that of what nobody can tell of, because an agent in another cluster does not answer.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -16,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
-	"github.com/queueyard/queueyard/pkg/controllers/toolarge"
+	"github.com/queueyard/queueyard/pkg/controllers/refusal"
 	"github.com/queueyard/queueyard/pkg/operation"
 )
 
@@ -78,18 +77,18 @@ func (w *work) create(ctx context.Context) error {
 	}
 	err := w.client.Create(ctx, w.made.Object)
 	switch {
+	case err == nil:
+		return nil
 	case apierrors.IsAlreadyExists(err):
 		return w.checkOurs(ctx, *c.Run)
-	case apierrors.IsForbidden(err) && exceedsQuota(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return err // others end and make room
 	case isAssignment(c.Run) && apierrors.IsNotFound(err):
 		return err // its agent has left: the hub says so shortly, and then it waits
-	case apierrors.IsForbidden(err) && w.moved(ctx):
+	case apierrors.IsForbidden(err) && !refusal.ForNow(err) && w.moved(ctx):
 		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("queues").GroupResource(), c.Queue, err) // the cache has not heard of it yet
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsNotFound(err), toolarge.Is(err):
+	case refusal.ForGood(err), apierrors.IsNotFound(err):
 		return w.cannotStart(ctx, operation.Cause{Class: operation.Configuration, Reason: "Refused", Message: fmt.Sprintf("the API server does not accept what it runs as: %v", err)})
 	}
-	return err
+	return errCreate{err}
 }
 
 // moved says that the queue's operations run elsewhere by now than what is being made: there it would not be refused.
@@ -131,9 +130,6 @@ func (w *work) cannotStart(ctx context.Context, cause operation.Cause) error {
 	w.feed.follow(w.op, &w.op.Status, operation.Observation{})
 	return w.writeStatus(ctx, w.op)
 }
-
-// exceedsQuota tells a ResourceQuota that is used up, which others may free, from other refusals.
-func exceedsQuota(err error) bool { return strings.Contains(err.Error(), "exceeded quota") }
 
 // withdraw takes back what has not begun. What an agent has claimed is its to give back.
 func (w *work) withdraw(ctx context.Context, seen sight) error {

@@ -187,6 +187,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// What was read is out of date; what is newer comes by itself, or has come.
 		return ctrl.Result{RequeueAfter: firstRetry}, nil
 	}
+	if err != nil {
+		r.feed.reports.hinder(op, hindranceOf(err))
+	}
 	return result, err
 }
 
@@ -196,6 +199,9 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 	seen, err := w.observe(ctx)
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if seen.object != nil {
+		r.feed.reports.hinder(op, seen.hindrance)
 	}
 	situation := operation.Situation{
 		Operation: op,
@@ -231,6 +237,9 @@ func (r *Reconciler) step(ctx context.Context, op *v1alpha1.Operation) (ctrl.Res
 	}
 	if err := w.act(ctx, decision.Action, seen); err != nil {
 		return ctrl.Result{}, fmt.Errorf("%s of attempt %d: %w", decision.Action, op.Status.Attempt, err)
+	}
+	if seen.object == nil {
+		r.feed.reports.hinder(op, nil)
 	}
 	after := decision.After
 	if seen.again > 0 && (after == 0 || after > seen.again) {

@@ -64,7 +64,7 @@ func newFeed(reader client.Client, live client.Reader, written *written) *feed {
 	f.router = newRouter(f.tell)
 	f.reports = &reporter{client: reader, window: f.window, router: f.router, may: func(op *v1alpha1.Operation) bool {
 		return f.mayBegin(op, operation.Observation{Stage: operation.Absent})
-	}, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}}
+	}, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}, hindrances: map[types.UID]*hindrance{}}
 	f.counts = newCounts(reader, clock.RealClock{}, f.loaded)
 	return f
 }
@@ -322,6 +322,12 @@ func (f *feed) wait(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, se
 	if !released {
 		return near && status.Run != nil && status.Run.Kind == "Pod", false
 	}
+	if h := f.reports.hindrance(op); h != nil && h.alone {
+		if f.window.Wait(described, exists, true) {
+			return true, true
+		}
+		f.reports.hinder(op, nil) // that was in another line
+	}
 	return f.window.Wait(described, exists, seen.Stage == operation.Unschedulable), true
 }
 
@@ -353,6 +359,7 @@ func (f *feed) follow(op *v1alpha1.Operation, status *v1alpha1.OperationStatus, 
 func (f *feed) gone(op *v1alpha1.Operation) {
 	uid := uidOf(op)
 	f.router.leave(uid)
+	f.reports.hinder(op, nil)
 	pods := &corev1.PodList{}
 	alive := false
 	if workflowOf(op) != "" && f.reader.List(context.Background(), pods, client.MatchingFields{byOperation: client.ObjectKeyFromObject(op).String()}, client.UnsafeDisableDeepCopy) == nil {

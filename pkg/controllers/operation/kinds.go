@@ -91,14 +91,14 @@ func runsAsOther(op *v1alpha1.Operation) bool {
 func (k *kinds) check(ctx context.Context, kind schema.GroupVersionKind) (*operation.Cause, error) {
 	mapping, err := k.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	if meta.IsNoMatchError(err) {
-		return &operation.Cause{Class: operation.Configuration, Reason: "UnknownKind", Message: fmt.Sprintf(
+		return &operation.Cause{Class: operation.Configuration, Reason: reasonUnknownKind, Message: fmt.Sprintf(
 			"the cluster has no kind %s: install its controller and CRDs, or correct apiVersion and kind of the manifest", kind)}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
-		return &operation.Cause{Class: operation.Configuration, Reason: "UnknownKind", Message: fmt.Sprintf(
+		return &operation.Cause{Class: operation.Configuration, Reason: reasonUnknownKind, Message: fmt.Sprintf(
 			"%s is not in a namespace, and operations are: use a kind that is", kind.Kind)}, nil
 	}
 	for _, verb := range []string{"create", "delete", "get", "list", "watch", "patch"} {
@@ -109,7 +109,7 @@ func (k *kinds) check(ctx context.Context, kind schema.GroupVersionKind) (*opera
 			return nil, err
 		}
 		if !review.Status.Allowed {
-			return &operation.Cause{Class: operation.Configuration, Reason: "NotPermitted", Message: fmt.Sprintf(
+			return &operation.Cause{Class: operation.Configuration, Reason: reasonNotPermitted, Message: fmt.Sprintf(
 				"queueyard-controller may not %s %s.%s: give a ClusterRole with verbs create, delete, get, list, patch and watch on it the label %s: \"true\"",
 				verb, mapping.Resource.Resource, mapping.Resource.Group, aggregateLabel)}, nil
 		}

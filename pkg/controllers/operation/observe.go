@@ -80,6 +80,8 @@ type sight struct {
 	object      client.Object // nil: there is none
 	observation operation.Observation
 	held        bool
+	// hindrance is what keeps it from having pods, or nil.
+	hindrance *hindrance
 	// again is when to look again though nothing changes; 0: never.
 	again time.Duration
 }
@@ -113,6 +115,9 @@ func (w *work) observe(ctx context.Context) (sight, error) {
 	s.observation, err = w.observation(ctx, object)
 	if err == nil && s.observation.Stage == operation.Starting && s.observation.Warning == nil {
 		s.observation.Warning = w.trouble(ctx, object, s.observation)
+	}
+	if err == nil && w.makesPods(ctx, object, s.observation) {
+		s.hindrance, s.again = w.withoutPods(ctx, object), startsWithin
 	}
 	return s, err
 }
@@ -148,12 +153,16 @@ func (w *work) read(ctx context.Context, reader client.Reader, ref *v1alpha1.Run
 func (w *work) podsOfAttempt(ctx context.Context) (pods []*corev1.Pod, err error) {
 	all, err := w.podsOf(ctx, client.ObjectKeyFromObject(w.op))
 	for i := range all {
-		labels, run := all[i].Labels, w.op.Status.Run
-		if run != nil && all[i].Namespace == run.Namespace && labels[v1alpha1.AttemptLabel] == strconv.Itoa(int(w.op.Status.Attempt)) && labels[v1alpha1.OperationUIDLabel] == string(w.op.UID) {
+		if ofAttempt(&all[i], w.op) {
 			pods = append(pods, &all[i])
 		}
 	}
 	return pods, err
+}
+
+func ofAttempt(pod *corev1.Pod, op *v1alpha1.Operation) bool {
+	labels, run := pod.Labels, op.Status.Run
+	return run != nil && pod.Namespace == run.Namespace && labels[v1alpha1.AttemptLabel] == strconv.Itoa(int(op.Status.Attempt)) && labels[v1alpha1.OperationUIDLabel] == string(op.UID)
 }
 
 func (w *work) observation(ctx context.Context, object client.Object) (operation.Observation, error) {

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -45,6 +46,8 @@ type reporter struct {
 	mu   sync.Mutex
 	line []lookAt
 	in   map[types.NamespacedName]bool
+	// hindrances are what keeps operations from going on besides limits.
+	hindrances map[types.UID]*hindrance
 }
 
 type lookAt struct {
@@ -61,6 +64,26 @@ func (r *reporter) waits(op *v1alpha1.Operation) {
 		r.in[key] = true
 		r.line = append(r.line, lookAt{key, r.clock.Now().Add(reportDelay)})
 	}
+}
+
+// hinder notes what keeps an operation that waits from going on; nil: nothing does.
+func (r *reporter) hinder(op *v1alpha1.Operation, by *hindrance) {
+	if by == nil || !waits(op.Status.Phase) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.hindrances, op.UID)
+		return
+	}
+	r.waits(op)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hindrances[op.UID] = by
+}
+
+func (r *reporter) hindrance(op *v1alpha1.Operation) *hindrance {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.hindrances[op.UID]
 }
 
 // next is the operation whose turn it is. Those that were looked at are behind it, so the line need not be in order
@@ -122,15 +145,21 @@ func (r *reporter) look(ctx context.Context, key types.NamespacedName) (stillWai
 	}
 	reason, message := r.why(ctx, op)
 	said := meta.FindStatusCondition(op.Status.Conditions, v1alpha1.WaitingCondition)
-	if reason == "" || said != nil && said.Reason == reason {
+	over := reason == "" && said != nil && hinders(said.Reason)
+	// What the API server says may be about something else each time, and is not said often.
+	if reason == "" && !over || said != nil && said.Reason == reason && (said.Message == message || r.hindrance(op) == nil) {
 		return true, false
 	}
 	before := op.DeepCopy()
 	op.Status.Conditions = slices.Clone(op.Status.Conditions)
-	meta.SetStatusCondition(&op.Status.Conditions, metav1.Condition{
-		Type: v1alpha1.WaitingCondition, Status: metav1.ConditionFalse, Reason: reason, Message: message,
-		ObservedGeneration: op.Generation, LastTransitionTime: metav1.NewTime(r.clock.Now()),
-	})
+	if over {
+		meta.RemoveStatusCondition(&op.Status.Conditions, v1alpha1.WaitingCondition)
+	} else {
+		meta.SetStatusCondition(&op.Status.Conditions, metav1.Condition{
+			Type: v1alpha1.WaitingCondition, Status: metav1.ConditionFalse, Reason: reason, Message: message,
+			ObservedGeneration: op.Generation, LastTransitionTime: metav1.NewTime(r.clock.Now()),
+		})
+	}
 	// Whoever has written meanwhile may know that it no longer waits.
 	err := r.client.Status().Patch(ctx, op, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
@@ -144,21 +173,40 @@ func (r *reporter) why(ctx context.Context, op *v1alpha1.Operation) (reason, mes
 	if !r.may(op) {
 		return "NotConfirmed", "waits until the agent has heard from the hub that it is to run here"
 	}
-	if run := op.Status.Run; run != nil && run.Kind == "Pod" {
-		pod := &corev1.Pod{}
-		if r.client.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Name}, pod) == nil && !operation.Gated(pod) {
-			for _, c := range pod.Status.Conditions {
-				if c.Type == v1alpha1.AdmittedCondition && c.Status == corev1.ConditionFalse {
-					return c.Reason, c.Message
-				}
-			}
-		}
+	if h := r.hindrance(op); h != nil {
+		return h.Reason, h.Message
+	}
+	if reason, message := r.whyPods(ctx, op); reason != "" {
+		return reason, message
 	}
 	if reason, message := r.whyThere(ctx, op); reason != "" {
 		return reason, message
 	}
 	if why, ok := r.window.Why(uidOf(op)); ok {
 		return string(why.Reason), why.Message()
+	}
+	return "", ""
+}
+
+// whyPods is what the scheduler says of one of the pods of the attempt, or whose gate it is that keeps it from being asked.
+func (r *reporter) whyPods(ctx context.Context, op *v1alpha1.Operation) (reason, message string) {
+	pods := &corev1.PodList{}
+	if r.client.List(ctx, pods, client.MatchingFields{byOperation: client.ObjectKeyFromObject(op).String()}, client.UnsafeDisableDeepCopy) != nil {
+		return "", ""
+	}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if !ofAttempt(pod, op) || operation.Gated(pod) {
+			continue
+		}
+		if gates := pod.Spec.SchedulingGates; len(gates) > 0 {
+			return corev1.PodReasonSchedulingGated, fmt.Sprintf("scheduling gate %s is on pod %s: it stands in line when whoever set that takes it off", gates[0].Name, pod.Name)
+		}
+		for _, c := range pod.Status.Conditions {
+			if c.Type == v1alpha1.AdmittedCondition && c.Status == corev1.ConditionFalse {
+				return c.Reason, c.Message
+			}
+		}
 	}
 	return "", ""
 }
