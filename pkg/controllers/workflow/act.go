@@ -6,17 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
-	"github.com/queueyard/queueyard/pkg/controllers/toolarge"
+	"github.com/queueyard/queueyard/pkg/controllers/refusal"
 	"github.com/queueyard/queueyard/pkg/expression"
 	"github.com/queueyard/queueyard/pkg/search"
 	"github.com/queueyard/queueyard/pkg/workflow"
@@ -187,10 +185,10 @@ func (s *sight) make(ctx context.Context, w *work) error {
 		return s.mark(ctx, c, plan.Never{Status: v1alpha1.StatusFailed, Message: err.Error()})
 	}
 	err = s.client.Create(ctx, object)
-	if refused(err) {
+	if refusal.ForGood(err) {
 		return s.mark(ctx, c, plan.Never{Status: v1alpha1.StatusFailed, Message: fmt.Sprintf("the API server does not accept it: %v", err)})
 	}
-	return client.IgnoreAlreadyExists(err)
+	return created(object, err)
 }
 
 // previous is the trial that one goes on from, or nil.
@@ -232,22 +230,13 @@ func (s *sight) mark(ctx context.Context, c plan.Child, never plan.Never) error 
 		return err
 	}
 	err = s.client.Create(ctx, object)
-	if refused(err) {
+	if refusal.ForGood(err) {
 		s.run.mu.Lock()
 		defer s.run.mu.Unlock()
 		s.run.wrong = fmt.Sprintf("%s: %s; and it cannot be written down: %v", object.GetName(), never.Message, err)
 		return nil
 	}
-	return client.IgnoreAlreadyExists(err)
-}
-
-// refused says that trying again changes nothing.
-func refused(err error) bool {
-	switch {
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
-		return false // others end and make room
-	}
-	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err) || toolarge.Is(err)
+	return created(object, err)
 }
 
 // errUnread says that something could not be read.
@@ -372,8 +361,8 @@ func (s *sight) makeExit(ctx context.Context) (over bool, err error) {
 		return false, err
 	}
 	if err == nil {
-		if err = s.client.Create(ctx, object); err != nil && !refused(err) && !apierrors.IsAlreadyExists(err) {
-			return false, err
+		if err = s.client.Create(ctx, object); err != nil && !refusal.ForGood(err) && !apierrors.IsAlreadyExists(err) {
+			return false, created(object, err)
 		}
 	}
 	if err != nil && !apierrors.IsAlreadyExists(err) {

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -95,6 +96,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// What was read is out of date; what is newer comes by itself, or has come.
 		return ctrl.Result{RequeueAfter: firstRetry}, nil
 	}
+	if told := r.say(ctx, w, err); err == nil {
+		err = client.IgnoreNotFound(told)
+	}
 	return result, err
 }
 
@@ -108,7 +112,7 @@ func (r *Reconciler) step(ctx context.Context, w *v1alpha1.Workflow) (ctrl.Resul
 		Now:      r.clock.Now(),
 	})
 	if s.err != nil { // something could not be read: what was decided is worth nothing
-		return ctrl.Result{}, s.err
+		return ctrl.Result{}, errors.Join(s.err, s.stopInvalid(ctx))
 	}
 	status, after := turn.Status, turn.After
 	if s.run != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -22,9 +23,13 @@ import (
 type runs struct {
 	mu    sync.Mutex
 	byUID map[types.UID]*run
+	// hindered is since when workflows do not go on.
+	hindered hindered
 }
 
-func newRuns() *runs { return &runs{byUID: map[types.UID]*run{}} }
+func newRuns() *runs {
+	return &runs{byUID: map[types.UID]*run{}, hindered: hindered{since: map[types.UID]time.Time{}}}
+}
 
 func (r *runs) get(uid types.UID) *run {
 	r.mu.Lock()
@@ -66,6 +71,7 @@ func (r *runs) Update(_ context.Context, e event.UpdateEvent, q requests) {
 // Delete implements handler.EventHandler.
 func (r *runs) Delete(_ context.Context, e event.DeleteEvent, q requests) {
 	r.forget(e.Object.GetUID())
+	r.hindered.end(e.Object.GetUID())
 	r.see(e.Object, true, q)
 }
 

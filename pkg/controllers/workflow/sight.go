@@ -82,7 +82,7 @@ func (s *sight) resume(ctx context.Context) bool {
 	}
 	p, err := plan.Compile(ctx, w)
 	if err != nil {
-		s.err = fmt.Errorf("a workflow that was compiled no longer is: %w", err)
+		s.err = errInvalid{err}
 		return false
 	}
 	s.take(ctx, p, w.Status.Attempt)
