@@ -124,6 +124,9 @@ func (s *Shell) operationFacts(o *v1alpha1.Operation) facts {
 func (s *Shell) workflowFacts(w *v1alpha1.Workflow) facts {
 	var f facts
 	f.add("Why", queueyard.ProgressOf(w).LastMessage())
+	if c := queueyard.Hindrance(w); c != nil {
+		f.add("Does not go on", c.Reason+": "+queueyard.OneLine(c.Message))
+	}
 	f.add("Queue", w.Spec.Queue)
 	f.add("Project", w.Spec.Project)
 	f.add("Workflow", parentOf(w))

@@ -127,7 +127,7 @@ func entryOf(o client.Object, pods ...*corev1.Pod) entry {
 		e.message = e.Timeline[n-1].Message
 	}
 	for _, c := range e.Conditions {
-		if c.Type == v1alpha1.WaitingCondition && c.Status == metav1.ConditionFalse {
+		if (c.Type == v1alpha1.WaitingCondition || c.Type == v1alpha1.ProgressingCondition) && c.Status == metav1.ConditionFalse {
 			e.message = c.Message
 		}
 	}

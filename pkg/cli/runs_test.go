@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -282,6 +284,7 @@ func TestWhy(t *testing.T) {
 		root + "operations/over/explanation":                       `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"over"},"message":"no pod of Job over in namespace team waits or runs in a queue"}`,
 		root + "operations/kueued/explanation":                     `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"kueued"},"message":"no pod of Job kueued in namespace team waits or runs in a queue"}`,
 		root + "operations/elsewhere/explanation":                  `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"elsewhere"},"message":"no pod of Job elsewhere in namespace team waits or runs in a queue"}`,
+		root + "operations/refused/explanation":                    `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"refused"},"message":"no pod of Job refused in namespace team waits or runs in a queue"}`,
 	}
 	s.given(`
 kind: Organization
@@ -325,6 +328,29 @@ status:
   run: {apiVersion: v1, kind: Pod, namespace: team, name: blind-x-1}
   timeline: [{status: queued, time: "2026-03-01T11:20:00.000000Z", reason: Queued}]
   conditions: [{type: Admitted, status: "False", reason: QueueFull, message: "queue gpu: 4/4 operations running; position 500 of 700", lastTransitionTime: "2026-03-01T11:50:02Z"}]
+---
+kind: Operation
+metadata: {name: crowded}
+spec: {queue: gpu, template: {pod: {spec: {}}}}
+status:
+  phase: queued
+  queue: gpu
+  run: {apiVersion: v1, kind: Pod, namespace: team, name: crowded-x-1}
+  timeline: [{status: queued, time: "2026-03-01T11:20:00.000000Z", reason: Queued}]
+  conditions: [{type: Admitted, status: "False", reason: ResourceQuotaExceeded, message: "pods \"crowded-x-1\" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2: it is made when others of the namespace have ended, or the quota is raised", lastTransitionTime: "2026-03-01T11:50:02Z"}]
+---
+kind: Workflow
+metadata: {name: outdated}
+spec: {entrypoint: main, templates: [{name: main, dag: {operations: [{name: a, template: gone}]}}]}
+status:
+  phase: running
+  timeline: [{status: running, time: "2026-03-01T11:20:00.000000Z", reason: Running}]
+  conditions: [{type: Progressing, status: "False", reason: InvalidWorkflow, message: "it is under way and no longer valid", lastTransitionTime: "2026-03-01T11:50:02Z"}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: refused, namespace: team}
+spec: {parallelism: 0, template: {spec: {restartPolicy: Never, schedulerName: queueyard-scheduler, containers: [{name: main, image: none}]}}}
 ---
 kind: Operation
 metadata: {name: pausing}
@@ -385,7 +411,16 @@ spec: {schedulerName: nobody, schedulingGates: [{name: queueyard.io/workflow}], 
 			require.NoError(t, shared.admin.DeleteAllOf(context.Background(), o, client.InNamespace("team")))
 		}
 	})
-	for _, name := range []string{"wait", "behind", "blind", "pausing", "train", "op/done", "held", "far", "new", "sweep-nested-0", "sweep", "wf/twin",
+	job := &batchv1.Job{}
+	require.NoError(t, shared.admin.Get(t.Context(), client.ObjectKey{Namespace: "team", Name: "refused"}, job))
+	for reason, at := range map[string]time.Time{"SuccessfulCreate": noon.Add(-time.Hour), "FailedCreate": noon} {
+		require.NoError(t, shared.admin.Create(t.Context(), &corev1.Event{
+			ObjectMeta:     metav1.ObjectMeta{Namespace: "team", Name: "refused." + strings.ToLower(reason)},
+			InvolvedObject: corev1.ObjectReference{APIVersion: "batch/v1", Kind: "Job", Namespace: "team", Name: job.Name, UID: job.UID},
+			Reason:         reason, Message: `Error creating: pods "refused-x" is forbidden: exceeded quota: few`, LastTimestamp: metav1.NewTime(at),
+		}))
+	}
+	for _, name := range []string{"wait", "behind", "blind", "crowded", "outdated", "job/refused", "pausing", "train", "op/done", "held", "far", "new", "sweep-nested-0", "sweep", "wf/twin",
 		"job/nightly", "forbidden", "over", "kueued", "elsewhere", "pod/lone", "pod/wide", "pod/evicted", "crew", "gated", "nihgtly"} {
 		s.qy("why", name, "-n", "team")
 	}

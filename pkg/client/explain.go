@@ -147,10 +147,35 @@ func (c *Client) explainJob(ctx context.Context, x *Explanation, job *batchv1.Jo
 		}
 	}
 	seen := c.explainLine(ctx, x, "/namespaces/"+job.Namespace+"/operations/"+job.Name+"/explanation", "operationKind", "Job")
+	if why := c.refusedPods(ctx, job); why != "" && !seen {
+		x.closed(FactGate, "its pods are refused: %s", OneLine(why))
+		x.Reason, x.Summary = v1alpha1.ReasonFailedCreate, "has no pods: "+v1alpha1.ReasonFailedCreate
+		x.Notes = nil
+		return
+	}
 	if by := job.Spec.Template.Spec.SchedulerName; !seen && x.Unanswered == nil && !suspended && by != v1alpha1.SchedulerName {
 		x.Notes = append(x.Notes, fmt.Sprintf("Its pod template leaves the pods to scheduler %s: create it anew in a namespace that is labelled %s=true, or with schedulerName: %s in the template.",
 			cmp.Or(by, corev1.DefaultSchedulerName), v1alpha1.ManagedLabel, v1alpha1.SchedulerName))
 	}
+}
+
+// refusedPods is what the API server last said to the Job controller, if it has taken no pod since; empty too where the reader may not
+// see events.
+func (c *Client) refusedPods(ctx context.Context, job *batchv1.Job) string {
+	events := &corev1.EventList{}
+	if c.Objects.List(ctx, events, client.InNamespace(job.Namespace), client.MatchingFields{"involvedObject.uid": string(job.UID)}) != nil {
+		return ""
+	}
+	var last *corev1.Event
+	for i := range events.Items {
+		if e := &events.Items[i]; last == nil || last.LastTimestamp.Before(&e.LastTimestamp) {
+			last = e
+		}
+	}
+	if last == nil || last.Reason != v1alpha1.ReasonFailedCreate {
+		return ""
+	}
+	return last.Message
 }
 
 func (c *Client) explainPod(ctx context.Context, x *Explanation, pod *corev1.Pod) {

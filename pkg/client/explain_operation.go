@@ -111,9 +111,22 @@ func (x *Explanation) waits(why *metav1.Condition) {
 	if why == nil {
 		return
 	}
-	x.closed(QueueGate, "%s", why.Message)
+	kind := QueueGate
+	if refused(why.Reason) {
+		kind = FactGate
+	}
+	x.closed(kind, "%s", why.Message)
 	x.Reason = why.Reason
 	x.Summary += ": " + why.Reason
+}
+
+// refused says of a reason that the API server does not take what something is to run as.
+func refused(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonResourceQuotaExceeded, v1alpha1.ReasonNamespaceTerminating, v1alpha1.ReasonFailedCreate:
+		return true
+	}
+	return false
 }
 
 // NamespaceAt is where an operation runs in the cluster of an agent.
@@ -146,7 +159,10 @@ func (c *Client) explainQueued(ctx context.Context, x *Explanation, op *v1alpha1
 		}
 		x.Summary = "waits in queue " + queue
 		x.waits(waits)
-		if waits != nil && x.Unanswered == nil {
+		switch {
+		case waits != nil && refused(waits.Reason):
+			x.Notes, x.Unanswered = nil, nil
+		case waits != nil && x.Unanswered == nil:
 			x.Notes = []string{"It has no pod in the line yet: only operations near its head do."}
 		}
 	case v1alpha1.StatusWarning:

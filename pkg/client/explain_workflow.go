@@ -7,10 +7,13 @@ import (
 	"maps"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/queueyard/queueyard/pkg/apis/v1alpha1"
 	visibility "github.com/queueyard/queueyard/pkg/apis/visibility/v1alpha1"
+	"github.com/queueyard/queueyard/pkg/workflow/family"
 )
 
 // WaitingChildren are operations of a workflow that wait for the same reason.
@@ -60,6 +63,32 @@ func (c *Client) explainWorkflow(ctx context.Context, x *Explanation, w *v1alpha
 		})
 	}
 	x.Children = GroupWaiting(operations)
+	x.Reason = x.hindered(below, w)
+	if x.Reason != "" {
+		x.Summary += ", and does not go on: " + x.Reason
+	}
+	return nil
+}
+
+// hindered adds why the controller cannot lead a workflow on, or those inside it, and gives the first reason.
+func (x *Explanation) hindered(f *family.Family, w *v1alpha1.Workflow) (reason string) {
+	if c := Hindrance(w); c != nil {
+		reason = c.Reason
+		x.closed(FactGate, "workflow %s: %s", w.Name, c.Message)
+	}
+	for _, m := range f.Children(w) {
+		if inner, nested := m.Object.(*v1alpha1.Workflow); nested {
+			reason = cmp.Or(reason, x.hindered(f, inner))
+		}
+	}
+	return reason
+}
+
+// Hindrance is the condition that says why the controller cannot lead a workflow on; nil: it can.
+func Hindrance(w *v1alpha1.Workflow) *metav1.Condition {
+	if c := meta.FindStatusCondition(w.Status.Conditions, v1alpha1.ProgressingCondition); c != nil && c.Status == metav1.ConditionFalse {
+		return c
+	}
 	return nil
 }
 

@@ -237,12 +237,15 @@ func titleOf(o family.Member) string {
 
 // messageOf is why something stands where it stands: what its gates say while it waits, else its last entry.
 func messageOf(o client.Object) string {
-	var conditions []metav1.Condition
-	if op, is := o.(*v1alpha1.Operation); is {
-		conditions = op.Status.Conditions
+	var waits *metav1.Condition
+	switch o := o.(type) {
+	case *v1alpha1.Operation:
+		waits = meta.FindStatusCondition(o.Status.Conditions, v1alpha1.WaitingCondition)
+	case *v1alpha1.Workflow:
+		waits = meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ProgressingCondition)
 	}
-	if c := meta.FindStatusCondition(conditions, v1alpha1.WaitingCondition); c != nil && c.Status == metav1.ConditionFalse {
-		return c.Message
+	if waits != nil && waits.Status == metav1.ConditionFalse {
+		return waits.Message
 	}
 	return said(timeline.Last(stateOf(o).timeline))
 }
