@@ -12,6 +12,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -285,6 +286,8 @@ func TestWhy(t *testing.T) {
 		root + "operations/kueued/explanation":                     `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"kueued"},"message":"no pod of Job kueued in namespace team waits or runs in a queue"}`,
 		root + "operations/elsewhere/explanation":                  `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"elsewhere"},"message":"no pod of Job elsewhere in namespace team waits or runs in a queue"}`,
 		root + "operations/refused/explanation":                    `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"details":{"group":"visibility.queueyard.io","kind":"operations","name":"refused"},"message":"no pod of Job refused in namespace team waits or runs in a queue"}`,
+		root + "pods/unplaced/explanation":                         because("Unschedulable", stateOf("Admitted", "no node fits it; it keeps its room while nobody else waits for it: persistentvolumeclaim nix not found")),
+		root + "pods/unpulled/explanation":                         stateOf("Running", ""),
 	}
 	s.given(`
 kind: Organization
@@ -386,6 +389,38 @@ kind: Job
 metadata: {name: elsewhere, namespace: team}
 spec: {parallelism: 0, template: {spec: {restartPolicy: Never, containers: [{name: main, image: none}]}}}
 ---
+kind: Operation
+metadata: {name: unplaced}
+spec: {queue: gpu, template: {pod: {spec: {}}}}
+status:
+  phase: unschedulable
+  queue: gpu
+  run: {apiVersion: v1, kind: Pod, namespace: team, name: unplaced}
+  timeline: [{status: unschedulable, time: "2026-03-01T11:20:00.000000Z", reason: Unschedulable, message: "no node fits it"}]
+---
+kind: Operation
+metadata: {name: silent}
+spec: {queue: gpu, template: {pod: {spec: {}}}}
+status:
+  phase: unknown
+  queue: gpu
+  timeline: [{status: unknown, time: "2026-03-01T11:20:00.000000Z", reason: NodeLost, message: "node n1 does not answer"}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: unpulled, namespace: team}
+spec: {schedulerName: nobody, containers: [{name: main, image: none}]}
+status: {containerStatuses: [{name: main, image: none, imageID: "", ready: false, restartCount: 0, state: {waiting: {reason: ImagePullBackOff, message: "Back-off pulling image none"}}}]}
+---
+kind: Operation
+metadata: {name: ending}
+spec: {queue: gpu, desiredState: Stopped, template: {pod: {spec: {}}}}
+status:
+  phase: stopping
+  queue: gpu
+  run: {apiVersion: v1, kind: Pod, namespace: team, name: ending-x-1}
+  timeline: [{status: stopping, time: "2026-03-01T11:20:00.000000Z", reason: Stopped, message: its desiredState is Stopped}]
+---
 apiVersion: v1
 kind: Pod
 metadata: {name: lone, namespace: team}
@@ -420,7 +455,15 @@ spec: {schedulerName: nobody, schedulingGates: [{name: queueyard.io/workflow}], 
 			Reason:         reason, Message: `Error creating: pods "refused-x" is forbidden: exceeded quota: few`, LastTimestamp: metav1.NewTime(at),
 		}))
 	}
-	for _, name := range []string{"wait", "behind", "blind", "crowded", "outdated", "job/refused", "pausing", "train", "op/done", "held", "far", "new", "sweep-nested-0", "sweep", "wf/twin",
+	ending := object(s, &v1alpha1.Operation{}, "team", "ending")
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "ending-x-1", Labels: map[string]string{v1alpha1.OperationUIDLabel: string(ending.UID)}, Finalizers: []string{"example.com/archive"}},
+		Spec: corev1.PodSpec{SchedulerName: "nobody", Containers: []corev1.Container{{Name: "main", Image: "none"}}}}
+	require.NoError(t, shared.admin.Create(t.Context(), pod))
+	require.NoError(t, shared.admin.Delete(t.Context(), pod))
+	t.Cleanup(func() {
+		require.NoError(t, shared.admin.Patch(context.Background(), pod, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))))
+	})
+	for _, name := range []string{"wait", "behind", "blind", "crowded", "outdated", "job/refused", "unplaced", "pod/unpulled", "silent", "ending", "pausing", "train", "op/done", "held", "far", "new", "sweep-nested-0", "sweep", "wf/twin",
 		"job/nightly", "forbidden", "over", "kueued", "elsewhere", "pod/lone", "pod/wide", "pod/evicted", "crew", "gated", "nihgtly"} {
 		s.qy("why", name, "-n", "team")
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,7 +132,31 @@ func (c *Client) Explain(ctx context.Context, o client.Object) (*Explanation, er
 	default:
 		return nil, fmt.Errorf("%T %s stands in no queue: operations, workflows, Jobs and pods do", o, o.GetName())
 	}
+	x.deleted(o)
 	return x, nil
+}
+
+// deleted notes who keeps something that is being deleted.
+func (x *Explanation) deleted(o client.Object) {
+	if o.GetDeletionTimestamp() != nil && len(o.GetFinalizers()) > 0 {
+		x.Notes = append(x.Notes, fmt.Sprintf("%s is being deleted, and stays until its finalizers are taken off by whom they are of: %s.", Title(o), strings.Join(o.GetFinalizers(), ", ")))
+	}
+}
+
+// starting adds what keeps the pods of something from starting on their nodes.
+func (x *Explanation) starting(pods []corev1.Pod) {
+	if x.State != visibility.Running {
+		return
+	}
+	for i := range pods {
+		for _, s := range slices.Concat(pods[i].Status.InitContainerStatuses, pods[i].Status.ContainerStatuses) {
+			if w := s.State.Waiting; w != nil && w.Message != "" {
+				x.Reason, x.Summary = w.Reason, "has a node and does not start: "+w.Reason
+				x.closed(NodeGate, "container %s of pod %s: %s", s.Name, pods[i].Name, OneLine(w.Message))
+				return
+			}
+		}
+	}
 }
 
 func (c *Client) explainJob(ctx context.Context, x *Explanation, job *batchv1.Job) {
@@ -147,6 +172,9 @@ func (c *Client) explainJob(ctx context.Context, x *Explanation, job *batchv1.Jo
 		}
 	}
 	seen := c.explainLine(ctx, x, "/namespaces/"+job.Namespace+"/operations/"+job.Name+"/explanation", "operationKind", "Job")
+	if pods, err := c.Pods(ctx, job); err == nil {
+		x.starting(pods)
+	}
 	if why := c.refusedPods(ctx, job); why != "" && !seen {
 		x.closed(FactGate, "its pods are refused: %s", OneLine(why))
 		x.Reason, x.Summary = v1alpha1.ReasonFailedCreate, "has no pods: "+v1alpha1.ReasonFailedCreate
@@ -187,6 +215,7 @@ func (c *Client) explainPod(ctx context.Context, x *Explanation, pod *corev1.Pod
 		x.closed(SchedulingGate, "scheduling gate %s is on the pod", g.Name)
 	}
 	c.explainLine(ctx, x, "/namespaces/"+pod.Namespace+"/pods/"+pod.Name+"/explanation")
+	x.starting([]corev1.Pod{*pod})
 }
 
 // explainLine adds what the scheduler says. It reports whether it said anything.
@@ -249,7 +278,7 @@ func sentence(text string) string {
 }
 
 func noNode(queue string) string {
-	return "has room in queue " + queue + " and no node fits it: ask for less, or add nodes"
+	return "has room in queue " + queue + ", and no node takes it"
 }
 
 // add takes over what the scheduler says.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,6 +44,7 @@ func (c *Client) explainOperation(ctx context.Context, x *Explanation, op *v1alp
 		return
 	case phase == v1alpha1.StatusStopping:
 		x.Summary = "is being stopped: " + last
+		c.stopping(ctx, x, op)
 		return
 	case phase == v1alpha1.StatusRetrying:
 		x.closed(PauseGate, "pauses before the next attempt")
@@ -67,6 +69,22 @@ func (c *Client) explainOperation(ctx context.Context, x *Explanation, op *v1alp
 		return
 	}
 	c.explainQueued(ctx, x, op, waits)
+}
+
+// stopping adds what of an operation is not at its end.
+func (c *Client) stopping(ctx context.Context, x *Explanation, op *v1alpha1.Operation) {
+	pods, err := c.Pods(ctx, op)
+	if err != nil {
+		return
+	}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+			continue
+		}
+		x.closed(NodeGate, "pod %s has not ended yet, on node %s", pod.Name, cmp.Or(pod.Spec.NodeName, "none"))
+		x.deleted(pod)
+	}
 }
 
 // waitingOf is the condition that says why an operation waits; nil if it does not.
@@ -165,6 +183,9 @@ func (c *Client) explainQueued(ctx context.Context, x *Explanation, op *v1alpha1
 		case waits != nil && x.Unanswered == nil:
 			x.Notes = []string{"It has no pod in the line yet: only operations near its head do."}
 		}
+	case v1alpha1.StatusUnknown:
+		x.closed(NodeGate, "%s", ProgressOf(op).LastMessage())
+		x.Summary = "has a node and is not heard of"
 	case v1alpha1.StatusWarning:
 		x.closed(NodeGate, "%s", ProgressOf(op).LastMessage())
 		x.Summary = "has a node and does not start"
