@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -363,6 +365,25 @@ func TestFailuresAreTold(t *testing.T) {
 		record(t, a)
 		isGone(t, a)
 	})
+}
+
+// A webhook of the agent's cluster that is down is what the hub is told.
+func TestWebhookThereIsDown(t *testing.T) {
+	var up atomic.Bool
+	start(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+		if _, copied := o.(*v1alpha1.Operation); copied && !up.Load() {
+			return apierrors.NewInternalError(errors.New(`failed calling webhook "operations.example.com": connection refused`))
+		}
+		return c.Create(ctx, o, options...)
+	}})
+	a := assignment("webhook-down")
+	require.NoError(t, hub.Create(t.Context(), a))
+	eventually(t, "it says what is down", func() bool { return read(t, a) && strings.Contains(a.Status.Message, "operations.example.com") })
+	up.Store(true)
+	reaches(t, a, v1alpha1.StatusQueued)
+	assert.Empty(t, a.Status.Message)
+	record(t, a)
+	isGone(t, a)
 }
 
 func TestNothingToRunIn(t *testing.T) {

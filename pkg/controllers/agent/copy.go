@@ -41,7 +41,7 @@ func (r *assignments) make(ctx context.Context, a *v1alpha1.Assignment) error {
 		cause := operation.Cause{Class: operation.Configuration, Reason: "Refused", Message: fmt.Sprintf("the agent's cluster does not accept it: %v", err)}
 		status := operation.CannotStart(copyOf(a), cause, r.clock.Now())
 		return r.say(ctx, a, func(s *v1alpha1.AssignmentStatus) { s.Operation = &status })
-	case apierrors.IsForbidden(err):
+	case apierrors.IsForbidden(err), apierrors.IsInternalError(err):
 		if told := r.say(ctx, a, func(s *v1alpha1.AssignmentStatus) { s.Message = clip(err.Error()) }); told != nil {
 			return told
 		}
