@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -131,4 +132,26 @@ func TestForeignGate(t *testing.T) {
 	eventually(t, "it says nothing any more", func() bool {
 		return meta.FindStatusCondition(read(t, op).Conditions, v1alpha1.WaitingCondition) == nil
 	})
+}
+
+// A pod of a Job that does not start says why as a pod does.
+func TestJobDoesNotStart(t *testing.T) {
+	start(t, interceptor.Funcs{})
+	op := podOperation("job-mount", "")
+	op.Spec.Template = &v1alpha1.RunTemplate{Job: &runtime.RawExtension{Raw: []byte(`{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"main","image":"none"}]}}}}`)}}
+	require.NoError(t, admin.Create(t.Context(), op))
+	pod := podOf(t, op, "1")
+	bind(t, pod)
+	require.NoError(t, admin.Create(t.Context(), &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: "job-mount.1"}, InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
+		Type: corev1.EventTypeWarning, Reason: "FailedMount", Message: `secret "token" not found`, LastTimestamp: metav1.Now(),
+	}))
+	before := pod.DeepCopy()
+	pod.Status.StartTime = &metav1.Time{Time: time.Now().Add(-time.Minute)}
+	require.NoError(t, admin.Status().Patch(t.Context(), pod, client.MergeFrom(before)))
+	reaches(t, op, v1alpha1.StatusWarning)
+	last := op.Status.Timeline[len(op.Status.Timeline)-1]
+	require.Equal(t, "FailedMount", last.Reason)
+	require.Contains(t, last.Message, `secret "token" not found`)
+	require.NoError(t, admin.Delete(t.Context(), op))
 }

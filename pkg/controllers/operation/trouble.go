@@ -17,22 +17,30 @@ import (
 // nowhere else, nor does what a Job is refused.
 const startsWithin = 15 * time.Second
 
-// trouble is what the events of a pod say keeps it from starting: the last of them, if it is that something failed. What
-// failed before went on since.
+// trouble is what the events of the pods of an attempt say keeps them from starting: the last of one, if it is that something failed.
+// What failed before went on since.
 func (w *work) trouble(ctx context.Context, object client.Object, seen operation.Observation) *operation.Cause {
-	pod, ok := object.(*corev1.Pod)
-	if !ok || w.clock.Since(seen.StartingAt) < startsWithin {
+	if w.clock.Since(seen.StartingAt) < startsWithin || isAssignment(w.op.Status.Run) {
 		return nil
 	}
-	failed, err := w.failures.of(ctx, pod)
-	if err != nil {
+	var pods []*corev1.Pod
+	var err error
+	if pod, ok := object.(*corev1.Pod); ok {
+		pods = []*corev1.Pod{pod}
+	} else if pods, err = w.podsOfAttempt(ctx); err != nil {
 		return w.warned() // no reason to stop following it
 	}
-	if failed == nil {
-		return nil
+	for _, pod := range pods {
+		failed, err := w.failures.of(ctx, pod)
+		if err != nil {
+			return w.warned()
+		}
+		if failed != nil && !over(pod) {
+			return &operation.Cause{Class: operation.Configuration, Reason: failed.reason, Message: fmt.Sprintf("it has been starting since %s: %s",
+				seen.StartingAt.UTC().Format(time.RFC3339), failed.message)}
+		}
 	}
-	return &operation.Cause{Class: operation.Configuration, Reason: failed.reason, Message: fmt.Sprintf("it has been starting since %s: %s",
-		seen.StartingAt.UTC().Format(time.RFC3339), failed.message)}
+	return nil
 }
 
 // warned is what was written down as the trouble of an operation; nil: nothing.
