@@ -64,7 +64,7 @@ func newFeed(reader client.Client, live client.Reader, written *written) *feed {
 	f.router = newRouter(f.tell)
 	f.reports = &reporter{client: reader, window: f.window, router: f.router, may: func(op *v1alpha1.Operation) bool {
 		return f.mayBegin(op, operation.Observation{Stage: operation.Absent})
-	}, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}, hindrances: map[types.UID]*hindrance{}}
+	}, clock: clock.RealClock{}, in: map[types.NamespacedName]bool{}, hindrances: map[types.NamespacedName]*hindrance{}}
 	f.counts = newCounts(reader, clock.RealClock{}, f.loaded)
 	return f
 }

@@ -47,7 +47,7 @@ type reporter struct {
 	line []lookAt
 	in   map[types.NamespacedName]bool
 	// hindrances are what keeps operations from going on besides limits.
-	hindrances map[types.UID]*hindrance
+	hindrances map[types.NamespacedName]*hindrance
 }
 
 type lookAt struct {
@@ -71,19 +71,19 @@ func (r *reporter) hinder(op *v1alpha1.Operation, by *hindrance) {
 	if by == nil || !waits(op.Status.Phase) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		delete(r.hindrances, op.UID)
+		delete(r.hindrances, client.ObjectKeyFromObject(op))
 		return
 	}
 	r.waits(op)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.hindrances[op.UID] = by
+	r.hindrances[client.ObjectKeyFromObject(op)] = by
 }
 
 func (r *reporter) hindrance(op *v1alpha1.Operation) *hindrance {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.hindrances[op.UID]
+	return r.hindrances[client.ObjectKeyFromObject(op)]
 }
 
 // next is the operation whose turn it is. Those that were looked at are behind it, so the line need not be in order
@@ -105,6 +105,7 @@ func (r *reporter) again(key types.NamespacedName, waits bool) {
 	defer r.mu.Unlock()
 	if !waits {
 		delete(r.in, key)
+		delete(r.hindrances, key)
 		return
 	}
 	r.line = append(r.line, lookAt{key, r.clock.Now().Add(reportAgain)})

@@ -15,7 +15,7 @@ import (
 // ready.
 var forNow = []struct{ says, reason, remedy string }{
 	{"exceeded quota", v1alpha1.ReasonResourceQuotaExceeded, "it is made when others of the namespace have ended, or the quota is raised"},
-	{"because it is being terminated", v1alpha1.ReasonNamespaceTerminating, "it is made when the namespace is there anew"},
+	{"because it is being terminated", v1alpha1.ReasonNamespaceTerminating, "it is made if the namespace is there anew when it is tried again"},
 	{"status unknown for quota", v1alpha1.ReasonFailedCreate, "it is made when the quota has been counted"},
 	{"not yet ready to handle request", v1alpha1.ReasonFailedCreate, "it is made when the API server is ready"},
 	{"there was an error enforcing limit ranges", v1alpha1.ReasonFailedCreate, "it is made when the API server is ready"},
