@@ -92,12 +92,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil // its children go with it
 	}
 	result, err := r.step(ctx, w)
+	if !apierrors.IsConflict(err) {
+		if told := r.say(ctx, w, err); err == nil {
+			err = client.IgnoreNotFound(told)
+		}
+	}
 	if apierrors.IsConflict(err) {
 		// What was read is out of date; what is newer comes by itself, or has come.
 		return ctrl.Result{RequeueAfter: firstRetry}, nil
-	}
-	if told := r.say(ctx, w, err); err == nil {
-		err = client.IgnoreNotFound(told)
 	}
 	return result, err
 }
