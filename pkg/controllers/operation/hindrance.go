@@ -3,7 +3,8 @@ package operation
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,7 +17,7 @@ import (
 // hindrance is what keeps an operation that waits from going on, besides limits.
 type hindrance struct {
 	operation.Cause
-	// alone: it is of this operation or its namespace, and others may go before it.
+	// alone: it is of this operation or its namespace, so others go before it.
 	alone bool
 }
 
@@ -69,11 +70,22 @@ func (w *work) withoutPods(ctx context.Context, object client.Object) *hindrance
 	return refused(failed.message, true)
 }
 
-// makesPods says of what an operation runs as that it is to have pods and has none.
-func (w *work) makesPods(ctx context.Context, object client.Object, seen operation.Observation) bool {
-	if _, pod := object.(*corev1.Pod); pod || isAssignment(w.op.Status.Run) || seen.Stage != operation.Waiting || seen.Deleting {
-		return false
-	}
+// heldUp is what keeps an attempt that waits from standing in line, and when to ask again: somebody else's gate, or that it gets no pods.
+func (w *work) heldUp(ctx context.Context, object client.Object) (by *hindrance, again time.Duration) {
 	pods, err := w.podsOfAttempt(ctx)
-	return err == nil && !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !over(pod) })
+	_, alive := object.(*corev1.Pod)
+	for _, pod := range pods {
+		if over(pod) {
+			continue
+		}
+		alive = true
+		if gates := pod.Spec.SchedulingGates; len(gates) > 0 && !operation.Gated(pod) {
+			return &hindrance{operation.Cause{Class: operation.Configuration, Reason: corev1.PodReasonSchedulingGated, Message: fmt.Sprintf(
+				"scheduling gate %s is on pod %s: it stands in line when whoever set that takes it off", gates[0].Name, pod.Name)}, true}, 0
+		}
+	}
+	if err != nil || alive {
+		return nil, 0
+	}
+	return w.withoutPods(ctx, object), startsWithin
 }

@@ -118,19 +118,31 @@ func TestWebhookIsDown(t *testing.T) {
 	require.Nil(t, meta.FindStatusCondition(op.Status.Conditions, v1alpha1.WaitingCondition))
 }
 
-// A pod that somebody else holds back with a gate says whose it is, and nothing any more without it.
+// A pod that somebody else holds back with a gate says whose it is, lets others go before it, and says nothing any more without it.
 func TestForeignGate(t *testing.T) {
 	start(t, interceptor.Funcs{})
-	op := podOperation("foreign-gate", "")
-	op.Spec.Template.Pod.Raw = []byte(`{"spec":{"schedulingGates":[{"name":"example.com/data"}],"containers":[{"name":"main","image":"none"}]}}`)
-	require.NoError(t, admin.Create(t.Context(), op))
-	pod := podOf(t, op, "1")
-	require.Equal(t, "scheduling gate example.com/data is on pod "+pod.Name+": it stands in line when whoever set that takes it off", says(t, op, corev1.PodReasonSchedulingGated).Message)
+	one := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "gated-one"}, Spec: v1alpha1.QueueSpec{Concurrency: ptr.To[int32](1)}}
+	require.NoError(t, admin.Create(t.Context(), one))
+	var gated []*v1alpha1.Operation
+	for i := range 40 {
+		op := podOperation(fmt.Sprint("foreign-gate-", i), one.Name)
+		op.Spec.Template.Pod.Raw = []byte(`{"spec":{"schedulingGates":[{"name":"example.com/data"}],"containers":[{"name":"main","image":"none"}]}}`)
+		require.NoError(t, admin.Create(t.Context(), op))
+		gated = append(gated, op)
+	}
+	pod := podOf(t, gated[0], "1")
+	require.Equal(t, "scheduling gate example.com/data is on pod "+pod.Name+": it stands in line when whoever set that takes it off", says(t, gated[0], corev1.PodReasonSchedulingGated).Message)
+	other := podOperation("behind-gated", one.Name)
+	require.NoError(t, admin.Create(t.Context(), other))
+	finish(t, podOf(t, other, "1"))
+	for _, op := range gated[1:] {
+		require.NoError(t, admin.Delete(t.Context(), op))
+	}
 	before := pod.DeepCopy()
 	pod.Spec.SchedulingGates = nil
 	require.NoError(t, admin.Patch(t.Context(), pod, client.MergeFrom(before)))
 	eventually(t, "it says nothing any more", func() bool {
-		return meta.FindStatusCondition(read(t, op).Conditions, v1alpha1.WaitingCondition) == nil
+		return meta.FindStatusCondition(read(t, gated[0]).Conditions, v1alpha1.WaitingCondition) == nil
 	})
 }
 

@@ -116,8 +116,8 @@ func (w *work) observe(ctx context.Context) (sight, error) {
 	if err == nil && s.observation.Stage == operation.Starting && s.observation.Warning == nil {
 		s.observation.Warning = w.trouble(ctx, object, s.observation)
 	}
-	if err == nil && w.makesPods(ctx, object, s.observation) {
-		s.hindrance, s.again = w.withoutPods(ctx, object), startsWithin
+	if err == nil && s.observation.Stage == operation.Waiting && !s.observation.Deleting && !isAssignment(ref) {
+		s.hindrance, s.again = w.heldUp(ctx, object)
 	}
 	return s, err
 }

@@ -2,7 +2,6 @@ package operation
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -189,7 +188,7 @@ func (r *reporter) why(ctx context.Context, op *v1alpha1.Operation) (reason, mes
 	return "", ""
 }
 
-// whyPods is what the scheduler says of one of the pods of the attempt, or whose gate it is that keeps it from being asked.
+// whyPods is what the scheduler says of one of the pods of the attempt.
 func (r *reporter) whyPods(ctx context.Context, op *v1alpha1.Operation) (reason, message string) {
 	pods := &corev1.PodList{}
 	if r.client.List(ctx, pods, client.MatchingFields{byOperation: client.ObjectKeyFromObject(op).String()}, client.UnsafeDisableDeepCopy) != nil {
@@ -199,9 +198,6 @@ func (r *reporter) whyPods(ctx context.Context, op *v1alpha1.Operation) (reason,
 		pod := &pods.Items[i]
 		if !ofAttempt(pod, op) || operation.Gated(pod) {
 			continue
-		}
-		if gates := pod.Spec.SchedulingGates; len(gates) > 0 {
-			return corev1.PodReasonSchedulingGated, fmt.Sprintf("scheduling gate %s is on pod %s: it stands in line when whoever set that takes it off", gates[0].Name, pod.Name)
 		}
 		for _, c := range pod.Status.Conditions {
 			if c.Type == v1alpha1.AdmittedCondition && c.Status == corev1.ConditionFalse {
