@@ -52,6 +52,9 @@ func (a *account) closed() string {
 	if a.meter.Spent < amount {
 		return ""
 	}
+	if amount == 0 {
+		return fmt.Sprintf("budget 0 per %s: nothing is admitted until it is raised", a.budget.Window)
+	}
 	return fmt.Sprintf("budget %s per %s used up; turns at %s", cost.Format(amount), a.budget.Window, a.end.Format(time.RFC3339))
 }
 

@@ -76,6 +76,17 @@ func TestQuotaOnCost(t *testing.T) {
 	require.Equal(t, []string{"c"}, w.active(), "a changed price reaches what runs and what waits")
 }
 
+func TestBudgetOfNothing(t *testing.T) {
+	w := newWorld(testContext(t))
+	w.room.countOn(nil, w.clock.Now())
+	w.queue("q", 1, budget("0", "hour"))
+	w.create(testPod("a", "q", declares("4")))
+	w.settle()
+	why, _ := w.room.ledger.Explain("a")
+	require.Equal(t, ledger.BudgetExhausted, why.Reason)
+	require.Contains(t, why.Message(), "budget 0 per hour: nothing is admitted until it is raised")
+}
+
 func TestBudgetIsUsedUpAndTurns(t *testing.T) {
 	w := newWorld(testContext(t))
 	w.room.countOn(nil, w.clock.Now())
