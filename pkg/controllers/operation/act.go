@@ -85,7 +85,7 @@ func (w *work) create(ctx context.Context) error {
 		return err // its agent has left: the hub says so shortly, and then it waits
 	case apierrors.IsForbidden(err) && !refusal.ForNow(err) && w.moved(ctx):
 		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("queues").GroupResource(), c.Queue, err) // the cache has not heard of it yet
-	case refusal.ForGood(err), apierrors.IsNotFound(err):
+	case refusal.ForGood(err), apierrors.IsNotFound(err) && !refusal.ForNow(err):
 		return w.cannotStart(ctx, operation.Cause{Class: operation.Configuration, Reason: "Refused", Message: fmt.Sprintf("the API server does not accept what it runs as: %v", err)})
 	}
 	return errCreate{err}

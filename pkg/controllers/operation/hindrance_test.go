@@ -69,6 +69,23 @@ func TestResourceQuota(t *testing.T) {
 	require.Nil(t, meta.FindStatusCondition(refused[0].Status.Conditions, v1alpha1.WaitingCondition))
 }
 
+// An agent may name a namespace that is yet to come.
+func TestNamespaceOfTheAgentIsMissing(t *testing.T) {
+	start(t, interceptor.Funcs{})
+	for _, o := range []client.Object{
+		&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Name: "early"}, Spec: v1alpha1.AgentSpec{Namespace: "early"}},
+		&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "early"}, Spec: v1alpha1.QueueSpec{Agent: "early"}},
+	} {
+		require.NoError(t, admin.Create(t.Context(), o))
+	}
+	op := podOperation("early", "early")
+	require.NoError(t, admin.Create(t.Context(), op))
+	require.Equal(t, `namespaces "early" not found: it is made when there is such a namespace`, says(t, op, "FailedCreate").Message)
+	require.NoError(t, admin.Create(t.Context(), namespace("early")))
+	finish(t, podOf(t, op, "1"))
+	reaches(t, op, v1alpha1.StatusSucceeded)
+}
+
 // A Job whose pods are refused says what the API server says to the Job controller, and no longer when it has them.
 func TestJobWithoutPods(t *testing.T) {
 	start(t, interceptor.Funcs{})

@@ -11,20 +11,21 @@ import (
 	"github.com/queueyard/queueyard/pkg/controllers/toolarge"
 )
 
-// forNow is what the API server says of what it may take later, all of it as Forbidden: others end and make room, or it is about to be
-// ready.
+// forNow is what the API server says of what it may take later, nearly all of it as Forbidden: others end and make room, or it is about
+// to be ready.
 var forNow = []struct{ says, reason, remedy string }{
 	{"exceeded quota", v1alpha1.ReasonResourceQuotaExceeded, "it is made when others of the namespace have ended, or the quota is raised"},
 	{"because it is being terminated", v1alpha1.ReasonNamespaceTerminating, "it is made if the namespace is there anew when it is tried again"},
 	{"status unknown for quota", v1alpha1.ReasonFailedCreate, "it is made when the quota has been counted"},
 	{"not yet ready to handle request", v1alpha1.ReasonFailedCreate, "it is made when the API server is ready"},
 	{"there was an error enforcing limit ranges", v1alpha1.ReasonFailedCreate, "it is made when the API server is ready"},
+	{"namespaces \"", v1alpha1.ReasonFailedCreate, "it is made when there is such a namespace"},
 }
 
 // ForNow says whether the same may be taken later, though nobody changes it.
 func ForNow(err error) bool {
 	if !apierrors.IsForbidden(err) {
-		return false
+		return noNamespace(err)
 	}
 	for _, f := range forNow {
 		if strings.Contains(err.Error(), f.says) {
@@ -32,6 +33,12 @@ func ForNow(err error) bool {
 		}
 	}
 	return false
+}
+
+// noNamespace says that there is none to make something in: an agent may name one that is yet to come.
+func noNamespace(err error) bool {
+	status := apierrors.APIStatus(nil)
+	return apierrors.IsNotFound(err) && errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
 }
 
 // ForGood says that trying again changes nothing.

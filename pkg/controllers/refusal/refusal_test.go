@@ -27,6 +27,8 @@ func TestRefusals(t *testing.T) {
 		{forbidden("not yet ready to handle request"), true, false, v1alpha1.ReasonFailedCreate},
 		{forbidden("failed quota: q: must specify limits.cpu for: main"), false, true, v1alpha1.ReasonFailedCreate},
 		{forbidden(`violates PodSecurity "restricted:latest": privileged`), false, true, v1alpha1.ReasonFailedCreate},
+		{apierrors.NewNotFound(corev1.Resource("namespaces"), "early"), true, false, v1alpha1.ReasonFailedCreate},
+		{apierrors.NewNotFound(corev1.Resource("configmaps"), "early"), false, false, v1alpha1.ReasonFailedCreate},
 		{apierrors.NewBadRequest("no"), false, true, v1alpha1.ReasonFailedCreate},
 		{apierrors.NewInternalError(errors.New("failed calling webhook")), false, false, v1alpha1.ReasonFailedCreate},
 		{errors.New("connection refused"), false, false, v1alpha1.ReasonFailedCreate},
